@@ -1,0 +1,1 @@
+"""Bayesian population pharmacodynamics of IMAK cell therapy."""

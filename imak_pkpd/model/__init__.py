@@ -1,0 +1,19 @@
+"""What the biology says. A model file imports from here and from nowhere else."""
+
+from imak_pkpd.model.abstract import (
+    AbstractLinear as AbstractLinear,
+    AbstractModel as AbstractModel,
+    AbstractStatic as AbstractStatic,
+    AnyModel as AnyModel,
+    Dosing as Dosing,
+    Inputs as Inputs,
+    Scalar as Scalar,
+    State as State,
+)
+from imak_pkpd.model.parameter import (
+    ParameterInfo as ParameterInfo,
+    from_scale as from_scale,
+    parameter as parameter,
+    parameters as parameters,
+    to_scale as to_scale,
+)

@@ -1,0 +1,98 @@
+"""What a model file says: the biology of ONE subject, written in scalars.
+
+`AbstractModel`  an ODE: initial, dose, rates, observe.
+`AbstractLinear` the same four, with rates linear in the state and constant in
+                 time: solved in closed form (or as an ODE, on request).
+`AbstractStatic` no state at all: only `observe`.
+A model never sees a batch; `vmap` happens in `solve`.
+"""
+
+import abc
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+Scalar = Float[Array, ""]
+"""One number, traced."""
+
+State = Any
+"""A NamedTuple of scalars, one field per compartment."""
+
+
+class Inputs(NamedTuple):
+    """What reaches the model from outside in the current interval.
+
+    `infusion`: current rate by dose name, amount per time.
+    `covariate`: value in this interval by name.
+    """
+
+    infusion: Mapping[str, Scalar]
+    covariate: Mapping[str, Scalar]
+
+
+class Dosing(NamedTuple):
+    """NM-TRAN's dose parameters of one dose name; None: not modelled.
+
+    `lag` delays the dose; `F` scales its amount; `rate` (RATE = -1) and `duration`
+    (RATE = -2) describe a modelled infusion.
+    """
+
+    lag: Scalar | None = None
+    F: Scalar | None = None
+    rate: Scalar | None = None
+    duration: Scalar | None = None
+
+
+class AbstractModel(eqx.Module):
+    """One subject's parameters and the rates of its states.
+
+    `time` is the model's time unit, `doses` and `outputs` map names to units.
+    """
+
+    time: ClassVar[str]
+    doses: ClassVar[Mapping[str, str]]
+    outputs: ClassVar[Mapping[str, str]]
+
+    @abc.abstractmethod
+    def initial(self, inputs: Inputs) -> State:
+        """The state at the subject's first record and after a reset."""
+
+    @abc.abstractmethod
+    def dose(self, state: State, name: str, amount: Scalar) -> State:
+        """The state after a bolus of `amount`; zero amount leaves it unchanged."""
+
+    def dosing(self, name: str) -> Dosing:
+        """Lag, F, rate and duration of a dose name; which are None is static."""
+        return Dosing()
+
+    @abc.abstractmethod
+    def rates(self, t: Scalar, state: State, inputs: Inputs) -> State:
+        """d state / dt, as the same NamedTuple; infusions are added here."""
+
+    @abc.abstractmethod
+    def observe(self, t: Scalar, state: State, inputs: Inputs) -> Mapping[str, Scalar]:
+        """The outputs by name, in the units of `outputs`."""
+
+
+class AbstractLinear(AbstractModel):
+    """Rates linear in the state, coefficients constant between records.
+
+    The same file can be solved in closed form (the default) or as an ODE.
+    """
+
+
+class AbstractStatic(eqx.Module):
+    """No state: the outputs follow from parameters, time and covariates alone."""
+
+    time: ClassVar[str]
+    outputs: ClassVar[Mapping[str, str]]
+    doses: ClassVar[Mapping[str, str]] = {}
+
+    @abc.abstractmethod
+    def observe(self, t: Scalar, inputs: Inputs) -> Mapping[str, Scalar]:
+        """The outputs by name, in the units of `outputs`."""
+
+
+AnyModel = AbstractModel | AbstractStatic
