@@ -1,0 +1,29 @@
+"""`[estimation]` of a fit file: how many draws, from where, and how carefully."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class EstimationBlock(BaseModel):
+    """How NUTS is run.
+
+    `chains` chains of `warmup` adaptation draws and `draws` kept draws each, from
+    `seed`. `target_accept` is the mean acceptance that the step size aims at; a
+    trajectory has at most 2^`max_tree_depth` - 1 leapfrogs. `metric` "auto" is dense
+    below 300 dimensions and diagonal above. `start` "map" climbs to the mode first,
+    "prior" starts at prior medians. `method` "auto" runs one chain per thread on a
+    CPU and all chains in one vectorised program on a GPU.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    chains: int = Field(default=4, ge=1)
+    warmup: int = Field(default=500, ge=20)  # fewer cannot settle a step size
+    draws: int = Field(default=1000, ge=4)  # split R-hat needs four
+    seed: int = Field(default=1, ge=0, lt=2**63)  # a JAX key is 64 bits
+    target_accept: float = Field(default=0.8, gt=0.0, lt=1.0)  # Stan's default
+    max_tree_depth: int = Field(default=10, ge=1, le=15)  # Stan's default
+    metric: Literal["auto", "diagonal", "dense"] = "auto"
+    start: Literal["map", "prior"] = "map"
+    method: Literal["auto", "threads", "vectorised"] = "auto"
