@@ -75,6 +75,12 @@ class AbstractModel(eqx.Module):
     def observe(self, t: Scalar, state: State, inputs: Inputs) -> Mapping[str, Scalar]:
         """The outputs by name, in the units of `outputs`."""
 
+    def integrals(
+        self, t: Scalar, state: State, inputs: Inputs
+    ) -> Mapping[str, Scalar]:
+        """Rates of the integrals to accumulate beside the states; none by default."""
+        return {}
+
 
 class AbstractLinear(AbstractModel):
     """Rates linear in the state, coefficients constant between records.

@@ -1,0 +1,201 @@
+"""One subject from node to node: act, then cross to the next node.
+
+`march` is the only loop over time. A subject whose state stops being finite is frozen
+there and reported; nothing raises.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, Int
+
+from imak_pkpd.data.schedule import Schedule
+from imak_pkpd.model import AbstractModel
+from imak_pkpd.solve.arrivals import Arrivals, arrive, dose_parameters
+from imak_pkpd.solve.mesh import ARRIVAL, RESET, STEADY, Mesh, Nodes, insert_arrivals
+from imak_pkpd.solve.status import SolveStatus
+from imak_pkpd.solve.steady_record import SteadyStates, steady_states
+from imak_pkpd.solve.stepper import AbstractStepper, Crossing
+from imak_pkpd.solve.subject import InputsAt, at_setting, change_at, inputs_between
+from imak_pkpd.solve.tableau import Vector
+
+
+class Stop(NamedTuple):
+    """One node: what happens there, and the interval that follows."""
+
+    time: Float[Array, ""]
+    length: Float[Array, ""]
+    amount: Float[Array, " name"]
+    infusion: Float[Array, " name"]
+    wipes: Array
+    steady: Int[Array, ""]
+    change: Int[Array, ""]
+    shift: Float[Array, ""]
+
+
+class March(NamedTuple):
+    """States before and after the action at each node, and how the solve ended.
+
+    `error` is the embedded error of the step that follows a node; `when` the TIME of
+    the first failure (inf when there is none).
+    """
+
+    before: Float[Array, "node state"]
+    after: Float[Array, "node state"]
+    error: Float[Array, "node state"]
+    stops: Stop
+    at: Int[Array, " observation"]
+    status: Int[Array, ""]
+    when: Float[Array, ""]
+    unravel: Any
+
+
+def march(
+    model: AbstractModel, schedule: Schedule, mesh: Mesh, stepper: AbstractStepper
+) -> March:
+    """The states of one subject at its nodes (fields without the subject axis)."""
+    doses, resets = schedule.doses, schedule.resets
+    given = dose_parameters(model, doses, schedule.dose_names)
+    arrivals = arrive(doses, resets, given)
+    nodes = _nodes(mesh, doses, arrivals)
+    stops = _stops(schedule, mesh, nodes, arrivals)
+    first = jax.tree.map(lambda leaf: leaf[0], stops)
+    start = at_setting(model, schedule.covariates.setting[first.change])
+    initial = start.initial(inputs_of(schedule, first)(first.time))
+    zero, unravel = ravel_pytree(jax.tree.map(lambda x: jnp.asarray(x, float), initial))
+    steady = steady_states(model, schedule, mesh, arrivals, stepper, zero, unravel)
+
+    def visit(carry: tuple, stop: Stop) -> tuple:
+        state, status, when = carry
+        here = at_setting(model, schedule.covariates.setting[stop.change])
+        acted = _act(here, schedule, stop, state, zero, steady, unravel)
+        crossing = Crossing(here, inputs_of(schedule, stop), unravel)
+        step = stepper(crossing, stop.time, acted, stop.length)
+        finite = jnp.all(jnp.isfinite(step.state))
+        problem = jnp.where(finite, step.status, SolveStatus.not_finite)
+        first_failure = (status == SolveStatus.ok) & (problem != SolveStatus.ok)
+        status = jnp.where(first_failure, problem, status).astype(jnp.int32)
+        when = jnp.where(first_failure, stop.time, when)
+        kept = jnp.where(status == SolveStatus.ok, step.state, state)
+        return (kept, status, when), (state, acted, step.error)
+
+    begin = (zero, steady.status, jnp.where(steady.status == 0, jnp.inf, first.time))
+    (_, status, when), (before, after, error) = jax.lax.scan(
+        jax.checkpoint(visit, prevent_cse=False), begin, stops
+    )
+    return March(before, after, error, stops, nodes.at, status, when, unravel)
+
+
+def _nodes(mesh: Mesh, doses: Any, arrivals: Arrivals) -> Nodes:
+    if mesh.moving:
+        return insert_arrivals(mesh, doses, arrivals)
+    return Nodes(mesh.clock, mesh.action, mesh.dose, mesh.at)
+
+
+def _stops(schedule: Schedule, mesh: Mesh, nodes: Nodes, arrivals: Arrivals) -> Stop:
+    """What each node does, from the arrivals of this draw."""
+    clock = nodes.clock
+    following = jnp.concatenate([clock[1:], clock[-1:]])
+    middle = 0.5 * (clock + following)
+    epoch = _epoch(schedule, middle)
+    names = jnp.arange(len(schedule.dose_names))
+    bolus = (nodes.action == ARRIVAL) & arrivals.alive[nodes.dose]
+    amount = jnp.where(bolus, arrivals.amount[nodes.dose], 0.0)
+    which = schedule.doses.name[nodes.dose][:, None] == names
+    shift = schedule.resets.shift[epoch]
+    return Stop(
+        time=clock - shift,
+        length=following - clock,
+        amount=jnp.where(which, amount[:, None], 0.0),
+        infusion=_infusion(schedule, arrivals, middle, epoch, names),
+        wipes=nodes.action == RESET,
+        steady=_steady_place(mesh, nodes),
+        change=change_at(schedule.covariates, middle),
+        shift=shift,
+    )
+
+
+def _epoch(schedule: Schedule, middle: Float[Array, " node"]) -> Int[Array, " node"]:
+    """How many resets lie before the interval that follows each node."""
+    if not schedule.has_resets:
+        return jnp.zeros(middle.shape, jnp.int32)
+    earlier = schedule.resets.clock[None, :] <= middle[:, None]
+    return jnp.sum(earlier & schedule.resets.mask[None, :], -1)
+
+
+def _infusion(
+    schedule: Schedule, arrivals: Arrivals, middle: Array, epoch: Array, names: Array
+) -> Float[Array, "node name"]:
+    """The rate of each dose name in the interval that follows each node."""
+    if not schedule.has_infusions:
+        return jnp.zeros((middle.shape[0], names.shape[0]))
+    doses = schedule.doses
+    running = (arrivals.arrival[None, :] < middle[:, None]) & (
+        middle[:, None] < arrivals.end[None, :]
+    )
+    running &= doses.mask & (doses.epoch == epoch[:, None])
+    rate = jnp.where(running, arrivals.rate, 0.0)
+    return rate @ (doses.name[:, None] == names).astype(rate.dtype)
+
+
+def _steady_place(mesh: Mesh, nodes: Nodes) -> Int[Array, " node"]:
+    """Which steady-state record is set at each node, -1 for none."""
+    if mesh.steady.shape[-1] == 0:
+        return jnp.full(nodes.clock.shape, -1)
+    place = jnp.argmax(mesh.steady[None, :] == nodes.dose[:, None], -1)
+    return jnp.where(nodes.action == STEADY, place, -1)
+
+
+def inputs_of(schedule: Schedule, stop: Stop) -> InputsAt:
+    """The inputs in the interval that follows a node."""
+    infusion = dict(zip(schedule.dose_names, stop.infusion, strict=True))
+    return inputs_between(
+        schedule.covariates,
+        schedule.columns,
+        schedule.linear,
+        stop.change,
+        stop.shift,
+        infusion,
+    )
+
+
+def _act(
+    here: AbstractModel,
+    schedule: Schedule,
+    stop: Stop,
+    state: Vector,
+    initial: Vector,
+    steady: SteadyStates,
+    unravel: Any,
+) -> Vector:
+    """The state after the node's action; exactly one of the three happens."""
+    acted = state
+    for index, name in enumerate(schedule.dose_names):
+        amount = stop.amount[index]
+        dosed, _ = ravel_pytree(here.dose(unravel(acted), name, amount))
+        acted = jnp.where(amount != 0, dosed, acted)
+    if schedule.has_resets:
+        acted = jnp.where(stop.wipes, initial, acted)
+    if schedule.has_steady:
+        # SS = 1 replaces the state, SS = 2 adds to it.
+        value = steady.state[stop.steady]
+        value = jnp.where(steady.replaces[stop.steady], value, state + value)
+        acted = jnp.where(stop.steady >= 0, value, acted)
+    return acted
+
+
+@jax.custom_vjp
+def guard(leaf: Array) -> Array:
+    """The leaf itself; a non-finite cotangent becomes zero.
+
+    A failed solve must not send NaN into the gradients that other subjects share.
+    """
+    return leaf
+
+
+guard.defvjp(
+    lambda leaf: (leaf, None),
+    lambda _, cotangent: (jnp.where(jnp.isfinite(cotangent), cotangent, 0.0),),
+)

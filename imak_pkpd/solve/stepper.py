@@ -1,0 +1,135 @@
+"""How one interval between two nodes is crossed: four interchangeable steppers.
+
+`Exact`     closed form, for an `AbstractLinear`.
+`Explicit`  one Runge-Kutta step from a diffrax tableau: the march, fast.
+`Adaptive`  a diffrax solve to a tolerance: the reference.
+Each is called for one subject and returns a `Step`.
+"""
+
+import abc
+import dataclasses
+from typing import Any, NamedTuple
+
+import diffrax
+import equinox as eqx
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, Int
+
+from imak_pkpd.model import AbstractModel
+from imak_pkpd.model.linear import propagate
+from imak_pkpd.solve.status import SolveStatus
+from imak_pkpd.solve.subject import InputsAt
+from imak_pkpd.solve.tableau import Vector, explicit_step
+
+Time = Float[Array, ""]
+
+
+class Step(NamedTuple):
+    """The state at the end, its embedded error (zero where there is none), status."""
+
+    state: Vector
+    error: Vector
+    status: Int[Array, ""]
+
+
+class Crossing(NamedTuple):
+    """What one interval is about: the model and inputs in it, and the state's form."""
+
+    model: Any
+    inputs: InputsAt
+    unravel: Any
+
+    def field(self, t: Time, y: Vector) -> Vector:
+        """d y / dt, stacked."""
+        rates = self.model.rates(t, self.unravel(y), self.inputs(t))
+        return ravel_pytree(rates)[0]
+
+
+class AbstractStepper(eqx.Module):
+    """Crosses one interval of one subject."""
+
+    subdivides: eqx.AbstractClassVar[bool]
+
+    @abc.abstractmethod
+    def __call__(self, crossing: Crossing, t: Time, y: Vector, h: Time) -> Step:
+        """The state at TIME t + h, from y at t; h = 0 gives y back."""
+
+    def both_ways(self) -> "AbstractStepper":
+        """A stepper with forward and reverse derivatives, for steady states."""
+        return self
+
+
+class Exact(AbstractStepper):
+    """The closed form of a linear model, for any length of interval."""
+
+    subdivides = False
+
+    def __call__(self, crossing: Crossing, t: Time, y: Vector, h: Time) -> Step:
+        state = propagate(crossing.model, t, crossing.unravel(y), crossing.inputs(t), h)
+        return Step(ravel_pytree(state)[0], jnp.zeros_like(y), _OK())
+
+
+class Explicit(AbstractStepper):
+    """One step of an explicit Runge-Kutta method; the mesh bounds its error."""
+
+    solver: Any = eqx.field(static=True, default_factory=diffrax.Tsit5)
+    subdivides = True
+
+    def __call__(self, crossing: Crossing, t: Time, y: Vector, h: Time) -> Step:
+        state, error = explicit_step(self.solver.tableau, crossing.field, t, y, h)
+        return Step(state, error, _OK())
+
+
+class Adaptive(AbstractStepper):
+    """A diffrax solve of the interval to a tolerance; a failure is a status."""
+
+    rtol: float = 1e-9
+    atol: float = 1e-9
+    max_steps: int = eqx.field(static=True, default=4096)
+    solver: Any = eqx.field(static=True, default_factory=diffrax.Tsit5)
+    adjoint: Any = eqx.field(
+        static=True, default_factory=diffrax.RecursiveCheckpointAdjoint
+    )
+    subdivides = False
+
+    def both_ways(self) -> "AbstractStepper":
+        return dataclasses.replace(self, adjoint=diffrax.DirectAdjoint())
+
+    def __call__(self, crossing: Crossing, t: Time, y: Vector, h: Time) -> Step:
+        solution = diffrax.diffeqsolve(
+            diffrax.ODETerm(lambda s, x, _: crossing.field(s, x)),
+            self.solver,
+            t,
+            # An empty interval is solved over a nominal one and thrown away below.
+            jnp.where(h > 0, t + h, t + 1e-6),
+            None,
+            y,
+            stepsize_controller=diffrax.PIDController(self.rtol, self.atol),
+            adjoint=self.adjoint,
+            max_steps=self.max_steps,
+            throw=False,
+        )
+        solved = solution.result == diffrax.RESULTS.successful
+        status = jnp.where(solved, SolveStatus.ok, SolveStatus.too_many_steps)
+        state = jnp.where(h > 0, solution.ys[-1], y)
+        return Step(
+            state,
+            jnp.zeros_like(y),
+            jnp.where(h > 0, status, SolveStatus.ok).astype(jnp.int32),
+        )
+
+
+def _OK() -> Int[Array, ""]:  # noqa: N802
+    return jnp.asarray(SolveStatus.ok, jnp.int32)
+
+
+def default_stepper(model: type[AbstractModel], method: str) -> AbstractStepper:
+    """The stepper of a [solver] method: closed, mesh or adaptive."""
+    match method:
+        case "closed":
+            return Exact()
+        case "mesh":
+            return Explicit()
+        case _:
+            return Adaptive()

@@ -1,0 +1,35 @@
+"""One explicit Runge-Kutta step on a stacked state, from a diffrax tableau.
+
+The stages are unrolled in Python; no stage is reused from the step before (after a
+dose that would be silently wrong).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+Vector = Float[Array, " state"]
+Field = Callable[[Float[Array, ""], Vector], Vector]
+
+
+def explicit_step(
+    tableau: Any, field: Field, t: Float[Array, ""], y: Vector, h: Float[Array, ""]
+) -> tuple[Vector, Vector]:
+    """The state at t + h and its embedded error (unused, it costs nothing)."""
+    slopes = [field(t, y)]
+    for node, row in zip(tableau.c, tableau.a_lower, strict=True):
+        slopes.append(field(t + node * h, y + h * _combine(row, slopes)))
+    return y + h * _combine(tableau.b_sol, slopes), h * _combine(
+        tableau.b_error, slopes
+    )
+
+
+def _combine(weights: Any, slopes: list[Vector]) -> Vector:
+    """Σ weight·slope over the non-zero weights."""
+    terms = [float(w) * k for w, k in zip(weights, slopes, strict=True) if w != 0]
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+    return jnp.asarray(total)

@@ -1,0 +1,193 @@
+"""`solve` gives a `Trajectory`, `predict` a `Prediction`: all subjects, by `vmap`.
+
+`Trajectory` has every node of the mesh, for curves and estimands. `Prediction` has the
+outputs at the observations, for the likelihood; use it where no curve is needed.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from imak_pkpd.data.schedule import Schedule
+from imak_pkpd.model import AbstractModel, AbstractStatic, AnyModel, Inputs
+from imak_pkpd.solve.march import March, guard, inputs_of, march
+from imak_pkpd.solve.mesh import Mesh
+from imak_pkpd.solve.stepper import AbstractStepper
+from imak_pkpd.solve.subject import at_setting
+
+PerNode = Float[Array, "subject node"]
+
+
+class Prediction(eqx.Module):
+    """Outputs by name at the observations, and how each subject's solve ended."""
+
+    outputs: Mapping[str, Float[Array, "subject observation"]]
+    status: Int[Array, " subject"]
+    when: Float[Array, " subject"]
+
+
+class Trajectory(eqx.Module):
+    """One solve at every node: TIME, states around the node's action, rates, outputs.
+
+    `before` and `after` are the model's own NamedTuple with leaves [subject, node];
+    `rates` holds d state/dt just after the action, `arriving` just before it.
+    `integrals` accumulates the model's integrals from the first node on.
+    """
+
+    time: PerNode
+    before: Any
+    after: Any
+    rates: Any
+    arriving: Any
+    outputs: Mapping[str, PerNode]
+    integrals: Mapping[str, PerNode]
+    status: Int[Array, " subject"]
+    when: Float[Array, " subject"]
+
+
+def batched(model: AnyModel) -> AnyModel:
+    """The `vmap` axes of a model: its scalars are shared, the rest is by subject."""
+    return jax.tree.map(lambda leaf: 0 if jnp.ndim(leaf) else None, model)
+
+
+def predict(
+    model: AnyModel, schedule: Schedule, mesh: Mesh | None, stepper: AbstractStepper
+) -> Prediction:
+    """Outputs at the observations of every subject.
+
+    `model` has leaves [subject] or [subject, setting]; a scalar leaf is shared.
+    """
+    if isinstance(model, AbstractStatic):
+        return _predict_static(model, schedule)
+    one = lambda m, s, grid: _predict_one(m, s, grid, stepper)  # noqa: E731
+    return jax.vmap(one, in_axes=(batched(model), 0, 0))(model, schedule, mesh)
+
+
+def solve(
+    model: AbstractModel, schedule: Schedule, mesh: Mesh, stepper: AbstractStepper
+) -> Trajectory:
+    """The trajectory of every subject on the nodes of the mesh."""
+    one = lambda m, s, grid: _solve_one(m, s, grid, stepper)  # noqa: E731
+    return jax.vmap(one, in_axes=(batched(model), 0, 0))(model, schedule, mesh)
+
+
+def _predict_one(
+    model: AbstractModel, schedule: Schedule, mesh: Mesh, stepper: AbstractStepper
+) -> Prediction:
+    path = march(jax.tree.map(guard, model), schedule, mesh, stepper)
+    seen = schedule.observations
+
+    def observe(node: Array, setting: Array, time: Array, covariate: Array) -> Mapping:
+        state = path.unravel(path.after[node])
+        infusion = path.stops.infusion[node]
+        inputs = _own_inputs(schedule, infusion, covariate)
+        return at_setting(model, setting).observe(time, state, inputs)
+
+    outputs = jax.vmap(observe)(path.at, seen.setting, seen.time, seen.covariate)
+    return Prediction(dict(outputs), path.status, path.when)
+
+
+def _own_inputs(schedule: Schedule, infusion: Array, covariate: Array) -> Inputs:
+    """Inputs at an observation: the covariates of its own row."""
+    return Inputs(
+        dict(zip(schedule.dose_names, infusion, strict=True)),
+        dict(zip(schedule.columns, covariate, strict=True)),
+    )
+
+
+def _predict_static(model: AbstractStatic, schedule: Schedule) -> Prediction:
+    seen = schedule.observations
+
+    def observe(
+        one: AbstractStatic, setting: Array, time: Array, covariate: Array
+    ) -> Mapping:
+        inputs = Inputs({}, dict(zip(schedule.columns, covariate, strict=True)))
+        return at_setting(one, setting).observe(time, inputs)
+
+    rows = jax.vmap(observe, in_axes=(None, 0, 0, 0))
+    outputs = jax.vmap(rows, in_axes=(batched(model), 0, 0, 0))(
+        model, seen.setting, seen.time, seen.covariate
+    )
+    subjects = schedule.subjects
+    return Prediction(
+        dict(outputs), jnp.zeros(subjects, jnp.int32), jnp.full(subjects, jnp.inf)
+    )
+
+
+def _solve_one(
+    model: AbstractModel, schedule: Schedule, mesh: Mesh, stepper: AbstractStepper
+) -> Trajectory:
+    path = march(model, schedule, mesh, stepper)
+    look = jax.vmap(lambda stop, y: _look(model, schedule, path, stop, y))
+    after = look(path.stops, path.after)
+    # The state before a node's action belongs to the interval that ends there.
+    ending = jax.tree.map(lambda x: jnp.concatenate([x[:1], x[:-1]]), path.stops)
+    ending = ending._replace(time=path.stops.time)
+    before = look(ending, path.before)
+    return Trajectory(
+        time=path.stops.time,
+        before=before.state,
+        after=after.state,
+        rates=after.rates,
+        arriving=before.rates,
+        outputs=after.outputs,
+        integrals=_integrals(model, schedule, path, after.rates, before.rates),
+        status=path.status,
+        when=path.when,
+    )
+
+
+class _Look(NamedTuple):
+    state: Any
+    rates: Any
+    outputs: Mapping[str, Array]
+
+
+def _look(
+    model: AbstractModel, schedule: Schedule, path: March, stop: Any, y: Array
+) -> _Look:
+    """State, rates and outputs at one node."""
+    here = at_setting(model, schedule.covariates.setting[stop.change])
+    inputs = inputs_of(schedule, stop)(stop.time)
+    state = path.unravel(y)
+    return _Look(
+        state,
+        here.rates(stop.time, state, inputs),
+        dict(here.observe(stop.time, state, inputs)),
+    )
+
+
+def _integrals(
+    model: AbstractModel, schedule: Schedule, path: March, rates: Any, arriving: Any
+) -> Mapping[str, Array]:
+    """Integrals up to each node: Simpson's rule (positive weights) on each step.
+
+    The middle state is that of the cubic Hermite through both ends.
+    """
+
+    def one(stop: Any, y0: Array, y1: Array, f0: Any, f1: Any) -> Mapping[str, Array]:
+        here = at_setting(model, schedule.covariates.setting[stop.change])
+        inputs, h = inputs_of(schedule, stop), stop.length
+        slope0, slope1 = (jnp.stack(jax.tree.leaves(f)) for f in (f0, f1))
+        middle = 0.5 * (y0 + y1) + h / 8 * (slope0 - slope1)
+        at = lambda t, y: here.integrals(t, path.unravel(y), inputs(t))  # noqa: E731
+        ends = at(stop.time, y0), at(stop.time + h / 2, middle), at(stop.time + h, y1)
+        return jax.tree.map(lambda a, b, c: h / 6 * (a + 4 * b + c), *ends)
+
+    following = lambda tree: jax.tree.map(lambda x: x[1:], tree)  # noqa: E731
+    leading = lambda tree: jax.tree.map(lambda x: x[:-1], tree)  # noqa: E731
+    pieces = jax.vmap(one)(
+        leading(path.stops),
+        path.after[:-1],
+        path.before[1:],
+        leading(rates),
+        following(arriving),
+    )
+    return {
+        name: jnp.concatenate([jnp.zeros(1), jnp.cumsum(piece)])
+        for name, piece in pieces.items()
+    }
