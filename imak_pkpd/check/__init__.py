@@ -1,1 +1,7 @@
-"""check"""
+"""Checks of a finished fit: arrays in, frozen results out; nothing is drawn here.
+
+`convergence`  may the numbers be used at all?
+`goodness`     observations beside their predictions, residuals.
+`vpc`          percentiles of simulated against observed, prediction-corrected too.
+`npde`         residuals that are standard normal when the model is right.
+"""
