@@ -1,1 +1,30 @@
-"""observe"""
+"""What an assay reports: residual errors, censoring and residuals.
+
+Read `errors` first, then `likelihood` (the table of censoring) and `distribution`;
+`law` and `student` hold the mathematics of the tails.
+"""
+
+from imak_pkpd.observe.block import OutputBlock as OutputBlock
+from imak_pkpd.observe.distribution import (
+    AbstractObserved as AbstractObserved,
+    LocationScale as LocationScale,
+    LogLocationScale as LogLocationScale,
+)
+from imak_pkpd.observe.errors import (
+    AbstractError as AbstractError,
+    AdditiveError as AdditiveError,
+    Combined1Error as Combined1Error,
+    Combined2Error as Combined2Error,
+    LognormalError as LognormalError,
+    ProportionalError as ProportionalError,
+    StudentTError as StudentTError,
+)
+from imak_pkpd.observe.likelihood import (
+    conditioned as conditioned,
+    log_likelihood as log_likelihood,
+)
+from imak_pkpd.observe.residual import (
+    iwres as iwres,
+    normalised_residual as normalised_residual,
+)
+from imak_pkpd.observe.truncation import TruncatedAtZero as TruncatedAtZero

@@ -1,0 +1,46 @@
+"""Residuals of the distribution that the likelihood used.
+
+`iwres` is the weighted residual; `normalised_residual` is a standard normal number
+for measured and censored rows alike, if the model is right.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import ndtri
+from jaxtyping import Array, Float, Int
+
+from imak_pkpd.observe.distribution import AbstractObserved
+from imak_pkpd.observe.likelihood import INTERVAL, LEFT, RIGHT
+
+
+def iwres(
+    distribution: AbstractObserved, value: Float[Array, "..."]
+) -> Float[Array, "..."]:
+    """(DV - prediction) / scale; of the logarithms for a log-normal error.
+
+    For Student-t errors the scale is sigma, which is smaller than the SD.
+    """
+    return distribution.standardised(value)
+
+
+def normalised_residual(
+    key: jax.Array,
+    distribution: AbstractObserved,
+    value: Float[Array, "..."],
+    censor: Int[Array, "..."],
+    limit: Float[Array, "..."],
+) -> Float[Array, "..."]:
+    """The standard normal quantile of P(Y <= DV).
+
+    A censored row gets a uniform number within the probabilities of its limits, from
+    `key` (Dunn & Smyth 1996). Rows that are padding give a number without meaning.
+    """
+    lower = jnp.where(censor == INTERVAL, limit, value)
+    below = jnp.where(censor == LEFT, 0.0, jnp.exp(distribution.log_cdf(lower)))
+    above = jnp.where(censor == RIGHT, 0.0, jnp.exp(distribution.log_sf(value)))
+    not_below = jnp.where(censor == LEFT, 1.0, jnp.exp(distribution.log_sf(lower)))
+    not_above = jnp.where(censor == RIGHT, 1.0, jnp.exp(distribution.log_cdf(value)))
+    part = jax.random.uniform(key, below.shape, below.dtype)
+    p = below + part * (not_above - below)
+    q = above + (1 - part) * (not_below - above)
+    return jnp.where(p < q, ndtri(p), -ndtri(q))  # each tail by its own probability
