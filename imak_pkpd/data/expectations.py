@@ -1,0 +1,39 @@
+"""What a fit declares about the data, for the rules that need to know the fit.
+
+`data` imports neither models nor fits: whoever has them fills in this small type.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class ExpectedOutput:
+    """One output of the fit: its DVID (None: the only output), error and limit.
+
+    `lognormal` says that DV must be positive; `lloq` holds where the file has no limit.
+    """
+
+    dvid: float | str | None = None
+    lognormal: bool = False
+    lloq: float | None = None
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """What a fit declares.
+
+    `outputs`            by name, in the order of the fit.
+    `modelled_rate`      dose names whose rate is a parameter (RATE = -1).
+    `modelled_duration`  dose names whose duration is a parameter (RATE = -2).
+    `covariates`         columns used as covariates: each needs a carrying rule.
+    `log_covariates`     those that stand under a logarithm (power effects).
+    `number_covariates`  those that must be numbers, not words.
+    """
+
+    outputs: Mapping[str, ExpectedOutput]
+    modelled_rate: frozenset[str] = field(default_factory=frozenset)
+    modelled_duration: frozenset[str] = field(default_factory=frozenset)
+    covariates: frozenset[str] = field(default_factory=frozenset)
+    log_covariates: frozenset[str] = field(default_factory=frozenset)
+    number_covariates: frozenset[str] = field(default_factory=frozenset)
