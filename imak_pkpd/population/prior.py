@@ -14,9 +14,8 @@ from typing import Annotated, Any, Literal
 import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dists
-from annotated_types import Gt
 from jaxtyping import Array, Float
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from imak_pkpd.population.distribution import (
     allows_negative,
@@ -53,8 +52,8 @@ class AbstractPrior(BaseModel):
     fixed: float | None = None
     column: str | None = None
     median: float | None = None
-    gsd: Annotated[float, Gt(1)] | None = None
-    sd: Annotated[float, Gt(0)] | None = None
+    gsd: Annotated[float, Field(gt=1)] | None = None
+    sd: Annotated[float, Field(gt=0)] | None = None
     dist: str | None = None
     source: str = ""
 
