@@ -84,14 +84,13 @@ def finite_starts(
 ) -> list[Vector]:
     """Up to `count` places with a finite density: the prior median, then between it
     and prior draws."""
-    potential = jax.jit(target.potential)
     median = prior_median(target, args)
-    found = [median] if np.isfinite(potential(median, args)) else []
+    found = [median] if np.isfinite(target.evaluate(median, args)[0]) else []
     for subkey in jax.random.split(key, _TRIES):
         if len(found) >= count:
             break
         candidate = 0.5 * (median + prior_draw(target, subkey, args))
-        if np.isfinite(potential(candidate, args)):
+        if np.isfinite(target.evaluate(candidate, args)[0]):
             found.append(candidate)
     if not found:
         raise ValueError(explain(median))

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt32
 from numpyro.infer.hmc_util import (
     IntegratorState,
@@ -61,15 +60,17 @@ class Draw(NamedTuple):
     failure: Float[Array, " d"]
 
 
-def start_chain(point: Point, key: Array | np.ndarray, step_size: float) -> Chain:
+def start_chain(
+    point: Point, key: UInt32[Array, " words"], step_size: Float[Array, ""]
+) -> Chain:
     """A chain at `point` whose step size is still to be learnt."""
     averaging = _average_start(jnp.log(10.0 * step_size))  # 10: Hoffman & Gelman 2014
-    return _host(Chain(point, jnp.asarray(key), jnp.asarray(step_size), averaging))
+    return Chain(point, key, step_size, averaging)
 
 
 def restart_step_size(chain: Chain) -> Chain:
     """The chain with the averaged step size of the window that ends here."""
-    return start_chain(chain.point, chain.key, float(np.exp(chain.averaging[1])))
+    return start_chain(chain.point, chain.key, jnp.exp(chain.averaging[1]))
 
 
 def block_program(
@@ -182,7 +183,3 @@ def _rows(chain: Chain) -> Draw:
     return Draw(
         vector, number, number, number, number, count, count, flag, flag, vector
     )
-
-
-def _host(chain: Chain) -> Chain:
-    return jax.tree.map(np.asarray, chain)

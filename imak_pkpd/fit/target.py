@@ -6,7 +6,7 @@ arguments stay arguments (traced), so new data of the same shape compile nothing
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -26,7 +26,7 @@ Model = Callable[..., Any]
 Values = Mapping[str, Array]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Target:
     """The posterior of `model` on a flat unconstrained vector of length `size`.
 
@@ -42,6 +42,11 @@ class Target:
         """Minus the log posterior (up to a constant); +inf where it is undefined."""
         energy = potential_energy(self.model, args, {}, self.unravel(position))
         return jnp.where(jnp.isnan(energy), jnp.inf, energy)
+
+    @cached_property
+    def evaluate(self) -> Callable[..., tuple[Array, Array]]:
+        """The compiled `evaluate(position, args)`: potential and gradient."""
+        return jax.jit(jax.value_and_grad(self.potential))
 
     def constrain(self, position: Float[Array, " d"], args: tuple) -> dict[str, Array]:
         """Site values on their own scale, deterministic sites included."""

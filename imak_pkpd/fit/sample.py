@@ -1,0 +1,304 @@
+"""`sample`: draws of the posterior by NUTS, in stages, resumable at any moment.
+
+Warm-up is a few windows. At the end of each the draws of all chains together correct
+the metric (`metric.adapted_scale`); within a window a chain depends on nothing but its
+own state, so chains run in threads and a killed fit continues bit for bit.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from hashlib import sha256
+from os import cpu_count
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, PRNGKeyArray
+
+from imak_pkpd.fit.checkpoint import Checkpoint, open_checkpoint
+from imak_pkpd.fit.estimation import EstimationBlock
+from imak_pkpd.fit.lane import Lane, Program, Rows, Stage, joined
+from imak_pkpd.fit.metric import Scale, adapted_scale
+from imak_pkpd.fit.mode import HELD, Explain, unexplained
+from imak_pkpd.fit.nuts import (
+    Chain,
+    Point,
+    block_program,
+    restart_step_size,
+    start_chain,
+)
+from imak_pkpd.fit.progress import Progress, Silent
+from imak_pkpd.fit.provenance import hash_arrays, machine
+from imak_pkpd.fit.start import Start, make_start
+from imak_pkpd.fit.target import Target, require_float64
+
+# Ends of the warm-up windows as parts of the warm-up: find the typical set, three
+# windows that correct the metric, then the step size alone (as Stan's 75/…/50 of 1000).
+_WINDOWS = (0.1, 0.25, 0.5, 0.8, 1.0)
+_LEARN_FROM = 50  # draws per chain below which a window corrects no metric
+_FIRST_STEP = 0.5  # in coordinates of unit width; dual averaging takes it from there
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What sampling gives.
+
+    `positions` are the kept draws, unconstrained; `statistics` and `warmup` hold, for
+    kept and warm-up draws, arrays (chain, draw) named as in the `sample_stats` group.
+    `failures` are some positions where a solve failed after warm-up; `cpu_s` CPU
+    seconds and `leapfrogs` gradient evaluations by phase.
+    """
+
+    positions: Float[np.ndarray, "chain draw d"]
+    statistics: Mapping[str, np.ndarray]
+    warmup: Mapping[str, np.ndarray]
+    failures: Float[np.ndarray, "n d"]
+    start: Start
+    cpu_s: Mapping[str, float]
+    leapfrogs: Mapping[str, int]
+
+    @property
+    def sha256(self) -> str:
+        """The fingerprint of the kept draws: equal means equal to the last bit."""
+        return sha256(np.ascontiguousarray(self.positions).tobytes()).hexdigest()
+
+
+def sample(
+    target: Target,
+    args: tuple,
+    estimation: EstimationBlock,
+    folder: Path,
+    problem: Mapping[str, Any],
+    progress: Progress | None = None,
+    *,
+    cores: int | None = None,
+    held: tuple[str, ...] = HELD,
+    explain: Explain = unexplained,
+    force: bool = False,
+    block_s: float = 2.0,
+) -> Draws:
+    """Draws of the posterior of `target` with the arguments `args`.
+
+    What was drawn is kept in the checkpoint `folder`; if it holds an unfinished (or
+    finished) fit of the same `problem`, that fit is continued, with the same draws as
+    if it had never stopped. `problem` names what is being fitted (hashes of model, data
+    and fit file); the arguments and `estimation` are added to it.
+
+    Other arguments: `cores` chains run at once (all cores); `held` and `explain` as in
+    `find_mode`; `force` continues on another machine; a kill loses `block_s` seconds.
+
+    Raises a `ValueError` when JAX is not in float64, when no start has a finite density
+    and when the checkpoint is damaged or foreign.
+    """
+    require_float64()
+    clock = _CpuClock()
+    args = jax.tree.map(jnp.asarray, args)
+    stacked = _vectorised(estimation)
+    progress = Silent() if progress is None else progress
+    known = {
+        **problem,
+        "estimation": estimation.model_dump(),
+        "arguments": hash_arrays(args),
+        "vectorised": stacked,
+    }
+    checkpoint = open_checkpoint(folder, known, machine(), force)
+    start_key, chain_key = jax.random.split(jax.random.key(estimation.seed))
+    progress.stage("climbing to the mode")
+    start, mode_cpu = _started(
+        checkpoint,
+        lambda: make_start(target, args, estimation, start_key, held, explain),
+        clock,
+    )
+    progress.stage("compiling the sampler")
+    chains = _first_chains(target, args, start, chain_key)
+    groups = (
+        [tuple(range(len(chains)))] if stacked else [(i,) for i in range(len(chains))]
+    )
+    states = [_stack(chains)] if stacked else chains
+    program = _compiled(target, args, estimation, states[0], start.scale, stacked)
+    compile_cpu = clock.lap()
+    lanes = [
+        Lane(i, group, stacked, program, checkpoint, progress, clock.lap, block_s)
+        for i, group in enumerate(groups)
+    ]
+    phases = _all_stages(
+        lanes, states, start.scale, args, estimation, cores or cpu_count() or 1
+    )
+    cpu = {"mode": mode_cpu, "compile": compile_cpu}
+    return _gathered(phases, start, cpu, estimation.max_tree_depth)
+
+
+def stages(warmup: int, draws: int, chains: int) -> tuple[Stage, ...]:
+    """The windows of the warm-up, then sampling."""
+    ends = [round(part * warmup) for part in _WINDOWS]
+    windows = []
+    for i, (first, end) in enumerate(zip([0, *ends], ends, strict=False)):
+        learn = 0 < i < len(ends) - 1 and (end - first) * chains >= _LEARN_FROM
+        name = f"warmup{i}"
+        windows.append(Stage(name, "warmup", first, end - first, warmup, learn))
+    return (*windows, Stage("sampling", "sampling", 0, draws, draws, False))
+
+
+def _all_stages(
+    lanes: Sequence[Lane],
+    states: Sequence[Chain],
+    scale: Scale,
+    args: tuple,
+    estimation: EstimationBlock,
+    cores: int,
+) -> dict[str, list[Rows]]:
+    """Rows of all chains, stage by stage, under the name of their phase."""
+    phases: dict[str, list[Rows]] = {"warmup": [], "sampling": []}
+    restart = jax.jit(
+        jax.vmap(restart_step_size) if lanes[0].stacked else restart_step_size
+    )
+    for stage in stages(estimation.warmup, estimation.draws, estimation.chains):
+        lanes[0].progress.stage(stage.phase)
+        states, rows = _one_stage(lanes, stage, states, scale, args, cores)
+        phases[stage.phase].append(rows)
+        if stage.learn:
+            scale = _learnt(lanes[0].checkpoint, stage, scale, rows)
+        if stage.adapt:
+            states = [jax.tree.map(np.asarray, restart(state)) for state in states]
+    return phases
+
+
+def _one_stage(
+    lanes: Sequence[Lane],
+    stage: Stage,
+    states: Sequence[Chain],
+    scale: Scale,
+    args: tuple,
+    cores: int,
+) -> tuple[list[Chain], Rows]:
+    """All lanes through one stage, at most `cores` at once; an error stops them all."""
+    stop = threading.Event()
+    on_device = jnp.asarray(scale)
+    with ThreadPoolExecutor(max_workers=min(cores, len(lanes))) as pool:
+        running = [
+            pool.submit(lane.advance, stage, state, on_device, args, stop.is_set)
+            for lane, state in zip(lanes, states, strict=True)
+        ]
+        try:
+            wait(running, return_when=FIRST_EXCEPTION)
+        finally:
+            stop.set()  # harmless when all are done; ends the others when one failed
+    ended = [future.result() for future in running]
+    return [state for state, _ in ended], joined([rows for _, rows in ended], axis=0)
+
+
+def _started(
+    checkpoint: Checkpoint, make: Callable[[], Start], clock: "_CpuClock"
+) -> tuple[Start, float]:
+    """The start on disk, or a new one that is then on disk; and its CPU seconds."""
+    stored = checkpoint.read("start")
+    if stored is not None:
+        header, arrays = stored
+        potentials = tuple(header["potentials"])
+        return Start(arrays["positions"], arrays["scale"], potentials), header["cpu"]
+    start = make()
+    cpu = clock.lap()
+    checkpoint.write(
+        "start",
+        {"potentials": start.potentials, "cpu": cpu},
+        {"positions": start.positions, "scale": start.scale},
+    )
+    return start, cpu
+
+
+def _learnt(checkpoint: Checkpoint, stage: Stage, scale: Scale, rows: Rows) -> Scale:
+    """The metric after a warm-up window: the one on disk, or a new one."""
+    name = f"metric-{stage.name}"
+    stored = checkpoint.read(name)
+    if stored is not None:
+        return stored[1]["scale"]
+    positions = rows.draws["position"]
+    learnt = adapted_scale(scale, positions.reshape(-1, positions.shape[-1]))
+    checkpoint.write(name, {}, {"scale": learnt})
+    return learnt
+
+
+def _first_chains(
+    target: Target, args: tuple, start: Start, key: PRNGKeyArray
+) -> list[Chain]:
+    def chain(number: int, position: Float[np.ndarray, " d"]) -> Chain:
+        point = Point(jnp.asarray(position), *target.evaluate(position, args))
+        data = jax.random.key_data(jax.random.fold_in(key, number))
+        first = start_chain(point, data, jnp.asarray(_FIRST_STEP))
+        return jax.tree.map(np.asarray, first)
+
+    return [chain(i, position) for i, position in enumerate(start.positions)]
+
+
+def _stack(chains: Sequence[Chain]) -> Chain:
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *chains)
+
+
+def _vectorised(estimation: EstimationBlock) -> bool:
+    """Whether one program runs all chains: on a GPU by default, never so on a CPU."""
+    if estimation.method == "auto":
+        return jax.default_backend() != "cpu"
+    return estimation.method == "vectorised"
+
+
+def _compiled(
+    target: Target,
+    args: tuple,
+    estimation: EstimationBlock,
+    state: Chain,
+    scale: Scale,
+    stacked: bool,
+) -> Program:
+    """The block program, compiled here: tracing in several threads at once crashes."""
+    run = block_program(
+        target.potential, estimation.target_accept, estimation.max_tree_depth
+    )
+    mapped = jax.vmap(run, in_axes=(0, None, None, None, None)) if stacked else run
+    example = (state, jnp.asarray(scale), args, np.int64(1), np.bool_(True))
+    return jax.jit(mapped).lower(*example).compile()
+
+
+def _gathered(
+    phases: Mapping[str, Sequence[Rows]],
+    start: Start,
+    cpu: Mapping[str, float],
+    max_tree_depth: int,
+) -> Draws:
+    warmup, kept = joined(phases["warmup"]), joined(phases["sampling"])
+    statistics = {
+        phase: {
+            **{name: v for name, v in rows.draws.items() if name != "position"},
+            "reached_max_treedepth": rows.draws["tree_depth"] >= max_tree_depth,
+        }
+        for phase, rows in (("warmup", warmup), ("sampling", kept))
+    }
+    return Draws(
+        positions=kept.draws["position"],
+        statistics=statistics["sampling"],
+        warmup=statistics["warmup"],
+        failures=kept.failures,
+        start=start,
+        cpu_s={**cpu, "warmup": warmup.cpu, "sampling": kept.cpu},
+        leapfrogs={
+            "warmup": int(warmup.draws["n_steps"].sum()),
+            "sampling": int(kept.draws["n_steps"].sum()),
+        },
+    )
+
+
+class _CpuClock:
+    """CPU seconds of this process since the last lap; safe to call from threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = process_time()
+
+    def lap(self) -> float:
+        with self._lock:
+            before, self._last = self._last, process_time()
+            return self._last - before
