@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from imak_pkpd.fit.metric import Dense, laplace_scale
 from imak_pkpd.fit.target import Target, prior_draw, prior_median
 
-HELD = ("omega", "corr", "cov")  # sites that a joint mode must not move
+HELD = ("omega", "corr", "cov", "cholesky")  # what a joint mode must not move
 _TRIES = 50  # prior draws looked at before giving up
 _ROUNDS = 3  # EM rounds; omegas are within some 10 % then, the sampler does the rest
 _OMEGA_STEP = 5.0  # largest factor of one EM round: one bad Hessian must not end it
