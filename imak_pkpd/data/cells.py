@@ -44,7 +44,7 @@ def read_csv(content: bytes) -> Cells:
     Cells are stripped of outer blanks; blank lines are no rows.
     """
     text, encoding = decode(content)
-    rows, broken = _read_rows(text)
+    rows, broken = _read_rows(text) if text.strip() else ([], None)
     if not rows:
         return Cells(broken=broken, encoding=encoding)
     header = tuple(rows[0].cells)

@@ -14,9 +14,9 @@ class ExpectedOutput:
     `lognormal` says that DV must be positive; `lloq` holds where the file has no limit.
     """
 
-    dvid: float | str | None = None
+    dvid: int | float | str | None = None
     lognormal: bool = False
-    lloq: float | None = None
+    lloq: int | float | None = None
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,8 @@ def errors(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def show_findings(findings: Sequence[Finding], file: str, first: int = 20) -> str:
-    """The first findings, errors before warnings; a rule's hint once; then the rest."""
-    ordered = errors(findings) + [f for f in findings if f.severity == "warning"]
+    """The first findings as lines: errors first, then by line; a rule's hint once."""
+    ordered = sorted(findings, key=lambda f: (f.severity != "error", f.line or 0))
     lines: list[str] = []
     hinted: set[str] = set()
     for finding in ordered[:first]:

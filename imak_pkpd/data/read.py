@@ -41,8 +41,9 @@ def read_dataset(
     findings = [finding for rule in FORM_RULES for finding in rule(form)]
     if any(finding.rule not in GO_ON for finding in findings):
         return _nothing(path, content, findings)
-    table = build_table(cells, block, extra_columns, expectations)
-    return _dataset(path, content, findings + judge(table), table)
+    with np.errstate(all="ignore"):  # a cell of 1e308 may overflow: inf compares well
+        table = build_table(cells, block, extra_columns, expectations)
+        return _dataset(path, content, findings + judge(table), table)
 
 
 def check_file(path: Path) -> Dataset:

@@ -16,8 +16,8 @@ def read_sas(path: Path) -> Cells:
         import pyreadstat
     except ImportError as error:
         raise ValueError(
-            f"{path}: a SAS file needs pyreadstat, which is not installed: "
-            "pip install 'imak-pkpd[sas]', or save the data as CSV"
+            f"{path}: a SAS file needs pyreadstat, which cannot be imported "
+            f"({error}): pip install 'imak-pkpd[sas]', or save the data as CSV"
         ) from error
     read = (
         pyreadstat.read_xport

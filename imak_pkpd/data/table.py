@@ -18,6 +18,7 @@ from imak_pkpd.data.column import Column
 from imak_pkpd.data.expectations import Expectations, ExpectedOutput
 from imak_pkpd.data.finding import Finding, Severity, quoted
 from imak_pkpd.data.names import DOSE_ALIASES
+from imak_pkpd.data.number import missing_codes, read_number
 
 Values = Float[np.ndarray, " row"]
 Rows = Bool[np.ndarray, " row"]
@@ -135,8 +136,7 @@ class Table:
         if column.levels:
             words = (name, str(output.dvid))
             return np.array([cell in words for cell in column.cells], bool)
-        wanted = output.dvid if isinstance(output.dvid, (int, float)) else np.nan
-        return column.values == wanted
+        return column.values == read_number(str(output.dvid), missing_codes())[0]
 
     @cached_property
     def lloq(self) -> Values:

@@ -129,7 +129,7 @@ def evid_inferred(table: Table) -> Iterator[Finding]:
 def event_without_compartment(table: Table) -> Iterator[Finding]:
     """EVID-CMT: EVID 2 or 3 without CMT."""
     yield from table.find(
-        ((table.evid == 2) | (table.evid == 3)) & np.isnan(table.number("CMT")),
+        np.isin(table.number("EVID"), (2, 3)) & np.isnan(table.number("CMT")),
         "EVID-CMT",
         "CMT",
         "EVID 2 or 3 without a compartment acts on the whole system",

@@ -22,6 +22,11 @@ class Form(NamedTuple):
     block: DataBlock
     extra: tuple[str, ...]
 
+    @property
+    def has_names(self) -> bool:
+        """Whether the header can be read as names of columns."""
+        return bool(self.cells.header) and self.cells.delimiter == ","
+
 
 def _finding(
     rule: str,
@@ -47,14 +52,14 @@ def empty_file(form: Form) -> Iterator[Finding]:
 
 
 def unreadable(form: Form) -> Iterator[Finding]:
-    """CSV-SYNTAX: a quote that does not close, or a file that is not what it says."""
+    """UNREADABLE: a quote that does not close, or a file that is not what it says."""
     if form.cells.broken is not None:
         line, reason = form.cells.broken
         yield _finding(
-            "CSV-SYNTAX",
+            "UNREADABLE",
             line,
             f"the row that begins here cannot be read: {reason}",
-            "look for a quote that is not closed, or for text after a closing quote",
+            "look for a quote that is not closed in a CSV file, or export again",
         )
 
 
@@ -126,7 +131,8 @@ def missing_standard(form: Form) -> Iterator[Finding]:
     found = standard_columns(form.cells.header, block.columns, block.drop)
     timeless = block.time is None or block.has_calendar
     for name in ("ID", "TIME", "DV"):
-        if name not in found and not (name == "TIME" and timeless):
+        needed = form.has_names and not (name == "TIME" and timeless)
+        if needed and name not in found:
             yield _missing_column(form, block.columns.get(name, name), name)
 
 
@@ -140,7 +146,7 @@ def missing_declared(form: Form) -> Iterator[Finding]:
     calendar = [column for column in (block.date, block.clock) if column is not None]
     wanted = [*block.covariates, *form.extra, *mapped, *excluded, *calendar]
     for column in dict.fromkeys(wanted):
-        if column not in form.cells.header:
+        if form.has_names and column not in form.cells.header:
             yield _missing_column(form, column, None)
 
 

@@ -77,8 +77,8 @@ def replicates(table: Table) -> Iterator[Finding]:
     """REPLICATE: two observations of a subject at one time and DVID."""
     seen: dict[tuple[int, float, str], int] = {}
     time, dvid = table.number("TIME"), table.standard["DVID"].cells
-    static = table.block.time is None and not table.has("TIME")
-    for row in map(int, np.flatnonzero(table.observed & table.sound & ~static)):
+    timed = table.has("TIME") or table.block.has_calendar
+    for row in map(int, np.flatnonzero(table.observed & table.sound & timed)):
         key = (int(table.run[row]), float(time[row]), dvid[row])
         first = seen.setdefault(key, int(table.line[row]))
         if first != table.line[row]:
