@@ -6,8 +6,9 @@ theta, eta, sigma and beta climb (L-BFGS), then each omega² becomes the mean of
 plus its posterior variance (an EM step by Laplace's approximation), a few times over.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +17,7 @@ import optimistix as optx
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from imak_pkpd.fit.metric import Dense, laplace_scale
-from imak_pkpd.fit.target import Target, prior_draw, prior_median
+from imak_pkpd.fit.target import PROGRAMS, Target, prior_draw, prior_median
 
 HELD = ("omega", "corr", "cov", "cholesky")  # what a joint mode must not move
 _TRIES = 50  # prior draws looked at before giving up
@@ -56,7 +57,7 @@ def find_mode(
     target: Target,
     args: tuple,
     key: PRNGKeyArray,
-    held: Sequence[str] = HELD,
+    held: tuple[str, ...] = HELD,
     starts: int = 2,
     explain: Explain = unexplained,
 ) -> Mode:
@@ -66,9 +67,9 @@ def find_mode(
     `explain(prior median)` when no start has a finite log-density.
     """
     free = _free(target, held)
-    climb = _climber(target, free)
+    climb = _climber(target, held)
     curvature = hessian_program(target)
-    update = _omega_updater(target, free)
+    update = _omega_updater(target, held)
     begin = finite_starts(target, args, key, starts, explain)
     ends = sorted((climb(start, args) for start in begin), key=lambda end: end[1])
     position, potential = ends[0]
@@ -97,6 +98,7 @@ def finite_starts(
     return found
 
 
+@lru_cache(maxsize=PROGRAMS)
 def hessian_program(target: Target) -> Callable[[Vector, tuple], Dense]:
     """Second derivatives of the potential, forward over reverse, some columns at once.
 
@@ -120,14 +122,16 @@ def hessian_program(target: Target) -> Callable[[Vector, tuple], Dense]:
     return curvature
 
 
+@lru_cache(maxsize=PROGRAMS)
 def _climber(
-    target: Target, free: Bool[np.ndarray, " d"]
+    target: Target, held: tuple[str, ...]
 ) -> Callable[[Vector, tuple], tuple[Vector, float]]:
     """L-BFGS over the free coordinates; a step into +inf is halved till finite."""
+    free = _free(target, held)
     solver: optx.LBFGS = optx.LBFGS(rtol=_RTOL, atol=_ATOL)
 
-    def objective(y: Array, held: tuple[Array, tuple]) -> Float[Array, ""]:
-        position, args = held
+    def objective(y: Array, rest: tuple[Array, tuple]) -> Float[Array, ""]:
+        position, args = rest
         return target.potential(position.at[free].set(y), args)
 
     @jax.jit
@@ -150,10 +154,12 @@ def _climber(
     return run
 
 
+@lru_cache(maxsize=PROGRAMS)
 def _omega_updater(
-    target: Target, free: Bool[np.ndarray, " d"]
+    target: Target, held: tuple[str, ...]
 ) -> Callable[[Vector, Dense, tuple], Vector]:
     """omega_p² = mean over subjects of eta_p² + its posterior variance."""
+    free = _free(target, held)
 
     @jax.jit
     def update(position: Array, spread: Array, args: tuple) -> Array:
@@ -193,8 +199,8 @@ def _limited(factor: Array) -> Array:
     return jnp.clip(factor, 1.0 / _OMEGA_STEP, _OMEGA_STEP)
 
 
-def _free(target: Target, held: Sequence[str]) -> Bool[np.ndarray, " d"]:
+def _free(target: Target, held: tuple[str, ...]) -> Bool[np.ndarray, " d"]:
     free = np.ones(target.size, bool)
     for name, part in target.sites.items():
-        free[part] = not name.startswith(tuple(held))
+        free[part] = not name.startswith(held)
     return free

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from os import cpu_count
 from pathlib import Path
@@ -35,7 +36,7 @@ from imak_pkpd.fit.nuts import (
 from imak_pkpd.fit.progress import Progress, Silent
 from imak_pkpd.fit.provenance import hash_arrays, machine
 from imak_pkpd.fit.start import Start, make_start
-from imak_pkpd.fit.target import Target, require_float64
+from imak_pkpd.fit.target import PROGRAMS, Target, require_float64
 
 # Ends of the warm-up windows as parts of the warm-up: find the typical set, three
 # windows that correct the metric, then the step size alone (as Stan's 75/…/50 of 1000).
@@ -120,7 +121,10 @@ def sample(
         [tuple(range(len(chains)))] if stacked else [(i,) for i in range(len(chains))]
     )
     states = [_stack(chains)] if stacked else chains
-    program = _compiled(target, args, estimation, states[0], start.scale, stacked)
+    program = _program(
+        target, estimation.target_accept, estimation.max_tree_depth, stacked
+    )
+    _compile(program, states[0], start.scale, args)
     compile_cpu = clock.lap()
     lanes = [
         Lane(i, group, stacked, program, checkpoint, progress, clock.lap, block_s)
@@ -154,9 +158,7 @@ def _all_stages(
 ) -> dict[str, list[Rows]]:
     """Rows of all chains, stage by stage, under the name of their phase."""
     phases: dict[str, list[Rows]] = {"warmup": [], "sampling": []}
-    restart = jax.jit(
-        jax.vmap(restart_step_size) if lanes[0].stacked else restart_step_size
-    )
+    restart = _restart(lanes[0].stacked)
     for stage in stages(estimation.warmup, estimation.draws, estimation.chains):
         lanes[0].progress.stage(stage.phase)
         states, rows = _one_stage(lanes, stage, states, scale, args, cores)
@@ -246,21 +248,24 @@ def _vectorised(estimation: EstimationBlock) -> bool:
     return estimation.method == "vectorised"
 
 
-def _compiled(
-    target: Target,
-    args: tuple,
-    estimation: EstimationBlock,
-    state: Chain,
-    scale: Scale,
-    stacked: bool,
+@lru_cache(maxsize=2)
+def _restart(stacked: bool) -> Callable[[Chain], Chain]:
+    return jax.jit(jax.vmap(restart_step_size) if stacked else restart_step_size)
+
+
+@lru_cache(maxsize=PROGRAMS)
+def _program(
+    target: Target, target_accept: float, max_tree_depth: int, stacked: bool
 ) -> Program:
-    """The block program, compiled here: tracing in several threads at once crashes."""
-    run = block_program(
-        target.potential, estimation.target_accept, estimation.max_tree_depth
-    )
+    run = block_program(target.potential, target_accept, max_tree_depth)
     mapped = jax.vmap(run, in_axes=(0, None, None, None, None)) if stacked else run
-    example = (state, jnp.asarray(scale), args, np.int64(1), np.bool_(True))
-    return jax.jit(mapped).lower(*example).compile()
+    return jax.jit(mapped)
+
+
+def _compile(program: Program, state: Chain, scale: Scale, args: tuple) -> None:
+    """A block of no draws, here: tracing in several threads at once crashes."""
+    done = program(state, jnp.asarray(scale), args, np.int64(0), np.bool_(True))
+    jax.block_until_ready(done)
 
 
 def _gathered(

@@ -5,8 +5,8 @@ arguments stay arguments (traced), so new data of the same shape compile nothing
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property, partial
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -22,31 +22,37 @@ from numpyro.infer.util import constrain_fn, potential_energy
 # Draws behind a "prior median" of one site: its error is 1.25 sd/sqrt(1001) = 4 % sd.
 _MEDIAN_DRAWS = 1001
 
+PROGRAMS = 8  # targets whose compiled programs are kept in memory
+
 Model = Callable[..., Any]
 Values = Mapping[str, Array]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Target:
     """The posterior of `model` on a flat unconstrained vector of length `size`.
 
-    `sites` gives the part of the vector that belongs to each latent site.
+    `shapes` are the latent sites with their unconstrained shapes, `sites` the part of
+    the vector that belongs to each. Targets of one model and equal shapes are equal,
+    and share their compiled programs.
     """
 
     model: Model
-    size: int
-    sites: Mapping[str, slice]
-    unravel: Callable[[Float[Array, " d"]], dict[str, Array]]
+    shapes: tuple[tuple[str, tuple[int, ...]], ...]
+    size: int = field(compare=False)
+    sites: Mapping[str, slice] = field(compare=False)
+    unravel: Callable[[Float[Array, " d"]], dict[str, Array]] = field(compare=False)
 
     def potential(self, position: Float[Array, " d"], args: tuple) -> Float[Array, ""]:
         """Minus the log posterior (up to a constant); +inf where it is undefined."""
         energy = potential_energy(self.model, args, {}, self.unravel(position))
         return jnp.where(jnp.isnan(energy), jnp.inf, energy)
 
-    @cached_property
-    def evaluate(self) -> Callable[..., tuple[Array, Array]]:
-        """The compiled `evaluate(position, args)`: potential and gradient."""
-        return jax.jit(jax.value_and_grad(self.potential))
+    def evaluate(
+        self, position: Float[np.ndarray, " d"], args: tuple
+    ) -> tuple[Array, Array]:
+        """The potential and its gradient, compiled."""
+        return _evaluator(self)(position, args)
 
     def constrain(self, position: Float[Array, " d"], args: tuple) -> dict[str, Array]:
         """Site values on their own scale, deterministic sites included."""
@@ -81,44 +87,38 @@ def target(model: Model, args: tuple) -> Target:
     if not zeros:
         raise ValueError("the model has no latent site, so there is nothing to sample")
     flat, unravel = ravel_pytree(zeros)
-    return Target(model, flat.size, _slices(zeros), unravel)
+    shapes = tuple((name, zeros[name].shape) for name in sorted(zeros))
+    return Target(model, shapes, flat.size, _slices(zeros), unravel)
 
 
 def prior_median(target: Target, args: tuple) -> Float[np.ndarray, " d"]:
     """The prior medians, site by site, on the unconstrained scale."""
-    strategy = init_to_median(num_samples=_MEDIAN_DRAWS)
-    return _start(target, strategy, _key(0), args)
+    return _raveled(_medians(target)(_key(0), args))
 
 
 def prior_draw(
     target: Target, key: PRNGKeyArray, args: tuple
 ) -> Float[np.ndarray, " d"]:
     """One draw of all latent sites from the prior, on the unconstrained scale."""
-    return _start(target, init_to_sample(), key, args)
+    return _raveled(_samples(target)(key, args))
 
 
 def constrain_draws(
     target: Target,
     args: tuple,
     positions: Float[np.ndarray, "chain draw d"],
-    keep: Callable[[str], bool] = lambda name: True,
+    keep: Callable[[str], bool] = bool,
     chunk: int = 100,
 ) -> dict[str, np.ndarray]:
     """Site values of all draws, arrays (chain, draw, ...), deterministics included.
 
-    `keep` chooses the sites by name: what is not kept is not computed. `chunk` draws
-    are in memory at once.
+    `keep` chooses the sites by name (all): what is not kept is not computed. `chunk`
+    draws are in memory at once.
     """
-
-    def one(position: Float[Array, " d"], args: tuple) -> dict[str, Array]:
-        values = target.constrain(position, args)
-        return {name: value for name, value in values.items() if keep(name)}
-
-    def many(positions: Float[Array, "n d"], args: tuple) -> dict[str, Array]:
-        return jax.lax.map(lambda p: one(p, args), positions, batch_size=chunk)
-
     chains, draws, size = positions.shape
-    flat = jax.jit(many)(positions.reshape(chains * draws, size), args)
+    flat = _constrainer(target, keep, chunk)(
+        positions.reshape(chains * draws, size), args
+    )
     return {
         name: np.asarray(value).reshape(chains, draws, *value.shape[1:])
         for name, value in flat.items()
@@ -129,10 +129,35 @@ def _key(number: int) -> PRNGKeyArray:
     return jax.random.key(number)
 
 
-def _start(
-    target: Target, strategy: Callable, key: PRNGKeyArray, args: tuple
-) -> Float[np.ndarray, " d"]:
-    values = jax.jit(partial(_draw, target.model, strategy))(key, args)
+@lru_cache(maxsize=PROGRAMS)
+def _evaluator(target: Target) -> Callable:
+    return jax.jit(jax.value_and_grad(target.potential))
+
+
+@lru_cache(maxsize=PROGRAMS)
+def _medians(target: Target) -> Callable:
+    strategy = init_to_median(num_samples=_MEDIAN_DRAWS)
+    return jax.jit(partial(_draw, target.model, strategy))
+
+
+@lru_cache(maxsize=PROGRAMS)
+def _samples(target: Target) -> Callable:
+    return jax.jit(partial(_draw, target.model, init_to_sample()))
+
+
+@lru_cache(maxsize=PROGRAMS)
+def _constrainer(target: Target, keep: Callable[[str], bool], chunk: int) -> Callable:
+    def one(position: Float[Array, " d"], args: tuple) -> dict[str, Array]:
+        values = target.constrain(position, args)
+        return {name: value for name, value in values.items() if keep(name)}
+
+    def many(positions: Float[Array, "n d"], args: tuple) -> dict[str, Array]:
+        return jax.lax.map(lambda p: one(p, args), positions, batch_size=chunk)
+
+    return jax.jit(many)
+
+
+def _raveled(values: Values) -> Float[np.ndarray, " d"]:
     return np.asarray(ravel_pytree(dict(values))[0])
 
 
