@@ -1,4 +1,4 @@
-"""Every ERROR of the findings table: the rule, its line, subject and hint.
+"""Every ERROR that needs no fit: the rule, its line, subject and hint.
 
 Each case is a file with one fault in it; the sound file below has none.
 """
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from imak_pkpd.data import Dataset, Expectations, ExpectedOutput, errors
+from imak_pkpd.data import Dataset, errors
 
 Read = Callable[..., Dataset]
 
@@ -304,89 +304,3 @@ def test_words_among_numbers(read: Read) -> None:
 def test_gap_in_a_column_the_fit_reads(read: Read) -> None:
     text = "ID,TIME,DV,SIGMA\n1,0,1,70\n2,0,1,.\n"
     assert only_error(read(text, extra=("SIGMA",))) == ("COLUMN-GAP", 3, "2")
-
-
-ONE = Expectations({"concentration": ExpectedOutput(lognormal=True)})
-TWO = Expectations(
-    {"concentration": ExpectedOutput(dvid=1), "effect": ExpectedOutput(dvid="pd")}
-)
-
-
-def test_compartment_that_is_no_input(read: Read) -> None:
-    text = table(DOSE, SAMPLE, changed(DOSE, CMT="2", TIME="3"))
-    assert errors(read(text).findings) == []  # without a fit nobody can know
-    assert only_error(read(text, expect=ONE)) == ("CMT-INPUT", 4, "1")
-
-
-def test_dose_in_a_fit_without_inputs(read: Read) -> None:
-    dataset = read(table(DOSE, SAMPLE), expect=ONE, inputs={})
-    assert only_error(dataset) == ("CMT-INPUT", 2, "1")
-
-
-def test_missing_compartment_with_two_inputs(read: Read) -> None:
-    text = table(changed(DOSE, CMT="."), SAMPLE)
-    dataset = read(text, expect=ONE, inputs={1: "depot", 2: "central"})
-    assert only_error(dataset) == ("CMT-INPUT", 2, "1")
-
-
-@pytest.mark.parametrize(
-    ("rate", "rule"), [("-1", "RATE-MODELLED"), ("-2", "DUR-MODELLED")]
-)
-def test_modelled_infusion_without_its_parameter(
-    read: Read, rate: str, rule: str
-) -> None:
-    text = table(changed(DOSE, RATE=rate), SAMPLE)
-    assert errors(read(text).findings) == []
-    assert only_error(read(text, expect=ONE)) == (rule, 2, "1")
-    known = frozenset({"depot"})
-    both = Expectations(ONE.outputs, modelled_rate=known, modelled_duration=known)
-    assert read(text, expect=both).findings == ()
-
-
-def test_unknown_dvid(read: Read) -> None:
-    text = "ID,TIME,DV,DVID\n1,0,1,1\n1,0,1,3\n"
-    assert ("DVID-UNKNOWN", 3) in {
-        (f.rule, f.line) for f in errors(read(text, expect=TWO).findings)
-    }
-
-
-def test_missing_dvid_with_two_outputs(read: Read) -> None:
-    text = "ID,TIME,DV,DVID\n1,0,1,1\n1,0,1,.\n"
-    assert only_error(read(text, expect=TWO)) == ("DVID-UNKNOWN", 3, "1")
-
-
-def test_two_dvids_for_one_open_output(read: Read) -> None:
-    text = "ID,TIME,DV,DVID\n1,0,1,1\n1,0,1,2\n"
-    assert only_error(read(text, expect=ONE)) == ("DVID-UNKNOWN", 3, "1")
-
-
-@pytest.mark.parametrize("dv", ["0", "-1"])
-def test_dv_not_positive_under_a_lognormal_error(read: Read, dv: str) -> None:
-    text = f"ID,TIME,DV\n1,0,2\n1,1,{dv}\n"
-    assert read(text).findings == ()
-    assert only_error(read(text, expect=ONE)) == ("DV-LOG", 3, "1")
-
-
-def test_limit_not_positive_under_a_lognormal_error(read: Read) -> None:
-    text = "ID,TIME,DV,CENS\n1,0,2,0\n1,1,0,1\n"
-    assert only_error(read(text, expect=ONE)) == ("DV-LOG", 3, "1")
-
-
-def test_covariate_not_positive_under_a_logarithm(read: Read) -> None:
-    text = "ID,TIME,DV,WT\n1,0,1,70\n2,0,1,0\n"
-    expect = Expectations(ONE.outputs, log_covariates=frozenset({"WT"}))
-    dataset = read(text, expect=expect, covariates={"WT": "constant"})
-    assert only_error(dataset) == ("COV-LOG", 3, "2")
-
-
-def test_covariate_without_a_rule(read: Read) -> None:
-    expect = Expectations(ONE.outputs, covariates=frozenset({"WT"}))
-    text = "ID,TIME,DV,WT\n1,0,1,70\n"
-    assert only_error(read(text, expect=expect)) == ("COV-RULE", 1, None)
-
-
-def test_words_where_an_effect_needs_numbers(read: Read) -> None:
-    text = "ID,TIME,DV,SEX\n1,0,1,F\n2,0,1,M\n"
-    expect = Expectations(ONE.outputs, number_covariates=frozenset({"SEX"}))
-    dataset = read(text, expect=expect, covariates={"SEX": "constant"})
-    assert only_error(dataset) == ("COV-NUM", 1, None)
