@@ -110,17 +110,13 @@ def _redraw(
 ) -> Replicates:
     """Replicates whose values beyond a limit are drawn anew, as for the data."""
     drawn = sample.copy()
-    ranked = np.sort(sample, axis=0)
-    for column in range(sample.shape[1]):
-        for low, high, beyond in (
-            (-np.inf, limits[0][column], sample[:, column] <= limits[0][column]),
-            (limits[1][column], np.inf, sample[:, column] >= limits[1][column]),
+    for column, ranked in enumerate(np.sort(sample, axis=0).T):
+        low, high = limits[0][column], limits[1][column]
+        for rows, ends in (
+            (sample[:, column] <= low, (-np.inf, float(low))),
+            (sample[:, column] >= high, (float(high), np.inf)),
         ):
-            count = int(beyond.sum())
-            if count:
-                drawn[beyond, column] = _draw_between(
-                    ranked[:, column], low, high, count, random
-                )
+            drawn[rows, column] = _draw_between(ranked, *ends, int(rows.sum()), random)
     return drawn
 
 
@@ -135,7 +131,8 @@ def _draw_between(
 
     Where no replicate lies there, the nearest one (or the bound) stands for it.
     """
-    first, last = np.searchsorted(ranked, low), np.searchsorted(ranked, high, "right")
+    first = int(np.searchsorted(ranked, low))
+    last = int(np.searchsorted(ranked, high, "right"))
     if last <= first:
         nearest = ranked[min(first, len(ranked) - 1)]
         return np.full(count, np.clip(nearest, low, high))

@@ -1,0 +1,147 @@
+"""What the fit file and the model file say, read back from the copies in `run.json`.
+
+Nothing is executed: the fit file is parsed as TOML, the model file as a syntax tree.
+"""
+
+import ast
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from imak_pkpd.report.number import number
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter as the model file declares it and the fit file knows it."""
+
+    name: str
+    unit: str = ""
+    meaning: str = ""
+    source: str = ""
+    scale: str = "log"
+    prior: str = "–"
+    prior_source: str = ""
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output: its unit, residual error and rule for censored samples."""
+
+    name: str
+    unit: str = ""
+    error: str = ""
+    censoring: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The statements of a run's fit and model files; empty where they are missing."""
+
+    problem: str = ""
+    time: str = ""
+    description: str = ""
+    outputs: Mapping[str, Output] = field(default_factory=dict)
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    tables: Mapping[str, Any] = field(default_factory=dict)
+
+    def unit_of(self, variable: str) -> str:
+        """The unit of a posterior variable on its natural scale, where it has one."""
+        name = variable.removesuffix("_pop")
+        return self.parameters[name].unit if name in self.parameters else ""
+
+
+def read_facts(fit_text: str, model_text: str) -> Facts:
+    """The facts of a fit file and a model file; a file that is broken says nothing."""
+    tables = _parsed(fit_text)
+    theta = tables.get("theta", {})
+    parameters = {
+        name: replace(said, prior=prior(entry), prior_source=source(entry))
+        for name, said in declared(model_text).items()
+        for entry in [theta.get(name)]
+    }
+    return Facts(
+        problem=str(tables.get("problem", "")),
+        time=str(tables.get("data", {}).get("time", "")),
+        description=_docstring(model_text),
+        outputs={k: _output(k, v) for k, v in tables.get("output", {}).items()},
+        parameters=parameters,
+        tables=tables,
+    )
+
+
+def prior(entry: object) -> str:
+    """A prior of the fit file in words."""
+    match entry:
+        case {"fixed": value}:
+            return f"fixed at {number(value)}"
+        case {"column": column}:
+            return f"the data column {column}"
+        case {"median": median, "gsd": gsd}:
+            return f"log-normal, median {number(median)}, geometric SD {number(gsd)}"
+        case {"median": median, "sd": sd}:
+            return f"normal on its scale, median {number(median)}, SD {number(sd)}"
+        case {"dist": name, **rest}:
+            told = {k: v for k, v in rest.items() if k not in ("source", "of")}
+            return f"{name}({', '.join(f'{k} = {v}' for k, v in told.items())})"
+    return "–"
+
+
+def source(entry: object) -> str:
+    """Where a prior is taken from, as the fit file says."""
+    match entry:
+        case {"source": words}:
+            return str(words)
+    return ""
+
+
+def declared(model_text: str) -> dict[str, Parameter]:
+    """The parameters of a model file, by their `parameter(...)` fields."""
+    found = {}
+    for node in ast.walk(_tree(model_text)):
+        match node:
+            case ast.AnnAssign(
+                target=ast.Name(id=name),
+                value=ast.Call(func=ast.Name(id="parameter")) as call,
+            ):
+                found[name] = Parameter(name, **_arguments(call))
+    return found
+
+
+def _arguments(call: ast.Call) -> dict[str, str]:
+    names = ("unit", "meaning", "source", "scale")
+    given = dict(zip(names, call.args, strict=False))
+    given |= {key.arg: key.value for key in call.keywords if key.arg in names}
+    return {name: _constant(node) for name, node in given.items()}
+
+
+def _constant(node: ast.expr) -> str:
+    """The text of a literal argument; its source where it is an expression."""
+    match node:
+        case ast.Constant(value=value):
+            return str(value)
+    return ast.unparse(node)
+
+
+def _output(name: str, table: Mapping[str, Any]) -> Output:
+    words = {key: str(table.get(key, "")) for key in ("unit", "error", "censoring")}
+    return Output(name, **words)
+
+
+def _docstring(model_text: str) -> str:
+    return ast.get_docstring(_tree(model_text)) or ""
+
+
+def _tree(text: str) -> ast.Module:
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError):
+        return ast.Module(body=[], type_ignores=[])
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return {}

@@ -1,0 +1,117 @@
+"""The page: every section made, the template filled, tables written as CSV.
+
+`write_report` is the entry. A part of a section that fails is listed as "not run", with
+the reason, and the rest of the page is made all the same: a fit that went wrong needs
+its report most.
+"""
+
+import csv
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from imak_pkpd.fit.atomic import write_text
+from imak_pkpd.report.blocks import Block, Made, NotRun, Part, Section, Table
+from imak_pkpd.report.run import MissingError, Run, read_run
+from imak_pkpd.report.sections import (
+    computation,
+    data,
+    front,
+    goodness,
+    individuals,
+    model,
+    parameters,
+    provenance,
+    random_effects,
+    sensitivity,
+    vpc,
+)
+
+SECTIONS = (
+    data.SECTION,
+    model.SECTION,
+    computation.SECTION,
+    parameters.SECTION,
+    goodness.SECTION,
+    vpc.SECTION,
+    individuals.SECTION,
+    random_effects.SECTION,
+    sensitivity.SECTION,
+    provenance.SECTION,
+)
+
+
+def write_report(run_folder: Path, *, anonymise: bool = False) -> Path:
+    """The path of the report of a run, written into its folder with its tables.
+
+    `report.html` and `tables/*.csv`; with `anonymise`, patients are numbered and the
+    names end in "-anonymised". Nothing that is missing or broken in the folder stops
+    it. Raises ValueError when there is no such folder.
+    """
+    if not run_folder.is_dir():
+        raise ValueError(
+            f"{run_folder} is not a folder: give the run folder that a fit has printed"
+        )
+    run = read_run(run_folder, anonymise=anonymise)
+    made = [make(section, run) for section in SECTIONS]
+    chapters = [front.chapter(run, made), *made]
+    suffix = "-anonymised" if anonymise else ""
+    write_tables(chapters, run_folder / f"tables{suffix}")
+    page = run_folder / f"report{suffix}.html"
+    write_text(page, render(run, chapters))
+    return page
+
+
+def make(section: Section, run: Run) -> Made:
+    """A section with all its blocks; what could not be made is listed instead."""
+    parts = [(part.title, _blocks(part, run)) for part in section.parts]
+    return Made(section.anchor, section.title, parts)
+
+
+def _blocks(part: Part, run: Run) -> list[Block]:
+    made: list[Block] = []
+    try:
+        made.extend(part.make(run))
+    except MissingError as missing:
+        made.append(NotRun(part.title, str(missing)))
+    # whatever a half-written or strange run brings, the other parts are still shown
+    except Exception as error:
+        reason = run.labels.text(f"{type(error).__name__}: {error}")
+        made.append(NotRun(part.title, f"it could not be made ({reason})"))
+    return made
+
+
+def render(run: Run, chapters: Sequence[Made]) -> str:
+    """The page as HTML; all text is escaped by the template, figures are inserted."""
+    folder = Path(__file__).parent / "template"
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html").render(
+        title=run.labels.text(run.facts.problem) or "Report of a fit",
+        style=(folder / "style.css").read_text(encoding="utf-8"),
+        chapters=chapters,
+        synthetic=run.synthetic,
+        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        version=version("imak-pkpd"),
+    )
+
+
+def write_tables(chapters: Sequence[Made], folder: Path) -> None:
+    """Every table of the page as a CSV file, numbers unrounded."""
+    folder.mkdir(exist_ok=True)
+    blocks = [block for made in chapters for _, part in made.parts for block in part]
+    for table in blocks:
+        match table:
+            case Table(name=name, rows=rows):
+                with (folder / f"{name}.csv").open("w", newline="") as file:
+                    writer = csv.writer(file)
+                    writer.writerow(table.columns)
+                    writer.writerows(row.values() for row in rows)

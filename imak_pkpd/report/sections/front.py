@@ -1,0 +1,92 @@
+"""Front page: may this fit be used, for what, and what could not be checked."""
+
+from collections.abc import Sequence
+
+from imak_pkpd.report.blocks import Block, Light, Made, NotRun, Prose, Table
+from imak_pkpd.report.run import Run
+
+CREDIBILITY = {
+    "question": "Question of interest",
+    "context": "Context of use",
+    "influence": "Model influence",
+    "consequence": "Consequence of a wrong decision",
+}
+"""The assessment table of ICH M15, by key of the fit file's [report] block."""
+
+UNFINISHED = {
+    "running": "The run has not finished: it was stopped, or is still going on.",
+    "failed": "The run failed",
+}
+
+
+def chapter(run: Run, made: Sequence[Made]) -> Made:
+    """The first chapter; `made` are the others, whose missing checks it lists."""
+    missing = [(one, check) for one in made for check in one.not_run]
+    return Made(
+        "front",
+        "Summary",
+        (
+            ("Verdict", _verdict(run)),
+            ("Checks", _checks(run)),
+            ("Purpose", _purpose(run)),
+            ("Not run", _not_run(missing)),
+        ),
+    )
+
+
+def _verdict(run: Run) -> list[Block]:
+    """The answer first: everything that forbids use, then what the draws say."""
+    troubles = _troubles(run)
+    blocks: list[Block] = [Prose(words, "fail") for words in troubles]
+    if troubles:
+        blocks.append(Prose("Do not use the numbers below for a decision."))
+        return blocks
+    if run.diagnostics.passed:
+        return [Prose("The draws passed every check that is required.", "pass")]
+    return [
+        Prose("The draws did not pass: see the checks below.", "fail"),
+        Prose("Do not use the numbers below for a decision."),
+    ]
+
+
+def _troubles(run: Run) -> list[str]:
+    """What went wrong before any check, in words."""
+    status = str(run.fact("status", default=""))
+    said = []
+    if status in UNFINISHED:
+        error = run.labels.text(str(run.fact("error", default="")))
+        said.append(UNFINISHED[status] + (f": {error}" if error else ""))
+    return said + [run.labels.text(problem) for problem in run.problems]
+
+
+def _checks(run: Run) -> list[Block]:
+    """The traffic lights: one row per check of the draws."""
+    found = run.diagnostics
+    lights: list[Light] = ["pass" if f.passed else "fail" for f in found.findings]
+    rows = [{"check": f.check, "result": f.message} for f in found.findings]
+    lights += ["not run" for _ in found.not_run]
+    rows += [{"check": m.check, "result": m.reason} for m in found.not_run]
+    return [Table("summary", "Can the draws be used?", rows, lights)]
+
+
+def _purpose(run: Run) -> list[Block]:
+    """ICH M15's assessment, as far as the fit file states it."""
+    said = run.facts.tables.get("report", {})
+    rows = [
+        {"item": title, "statement": run.labels.text(str(said.get(key, "not stated")))}
+        for key, title in CREDIBILITY.items()
+    ]
+    if not any(key in said for key in CREDIBILITY):
+        return [Prose("The fit file states no question and no context of use.")]
+    return [Table("credibility", "Assessment after ICH M15.", rows)]
+
+
+def _not_run(missing: Sequence[tuple[Made, NotRun]]) -> list[Block]:
+    """The list of everything that this report lacks."""
+    if not missing:
+        return [Prose("Every part of this report could be made.")]
+    rows = [
+        {"chapter": made.title, "check": check.what, "reason": check.reason}
+        for made, check in missing
+    ]
+    return [Table("not-run", "Checks and figures that could not be made.", rows)]

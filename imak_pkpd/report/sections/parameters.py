@@ -1,0 +1,89 @@
+"""Parameter table: typical values, variability, residual errors."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from imak_pkpd.check.convergence import ESS, RHAT
+from imak_pkpd.check.parameter_table import INTERVAL, parameter_table
+from imak_pkpd.report.blocks import Block, Light, Part, Prose, Section, Table
+from imak_pkpd.report.facts import prior
+from imak_pkpd.report.run import Run
+
+
+def population(run: Run) -> Iterator[Block]:
+    """Every population parameter with its interval, prior, %CV and shrinkage."""
+    run.need("posterior")
+    table = parameter_table(run.tree, units(run))
+    rows, lights = [], []
+    for one in table.to_dict("records"):
+        name = str(one["name"])
+        rows.append(
+            {
+                "parameter": name,
+                "unit": one["unit"],
+                "median": one["median"],
+                "2.5 %": one["lower"],
+                "97.5 %": one["upper"],
+                "prior": prior_of(run, name),
+                "%CV": coefficient_of_variation(run, name, one["median"]),
+                "shrinkage (%)": 100 * one["shrinkage"],
+                "R-hat": f"{one['rhat']:.3f}",
+                "bulk ESS": f"{one['ess_bulk']:.0f}",
+                "tail ESS": f"{one['ess_tail']:.0f}",
+            }
+        )
+        lights.append(_light(one["rhat"], min(one["ess_bulk"], one["ess_tail"])))
+    yield Table(
+        "parameters",
+        f"Population parameters: posterior median and {INTERVAL}.",
+        rows,
+        lights,
+    )
+    yield Prose(
+        "omega: SD between patients on the parameter's scale; %CV from its median, "
+        "100·√(exp(ω²) − 1) for log-normal parameters. Shrinkage: 1 − SD of the "
+        f"patients' mean effects / omega. The light is R-hat ≤ {RHAT} and both ESS ≥ "
+        f"{ESS:.0f}."
+    )
+
+
+def _light(rhat: float, ess: float) -> Light:
+    if np.isnan(rhat):
+        return "not run"
+    return "pass" if rhat <= RHAT and ess >= ESS else "fail"
+
+
+def units(run: Run) -> dict[str, str]:
+    """Units of parameters and of residual SDs that have the output's unit."""
+    known = {name: one.unit for name, one in run.facts.parameters.items()}
+    for output in run.facts.outputs.values():
+        known[f"{output.name}_additive"] = output.unit
+        if output.error in ("additive", "student_t"):
+            known[f"{output.name}_sigma"] = output.unit
+    return known
+
+
+def prior_of(run: Run, name: str) -> str:
+    """The prior of a posterior variable, in the words of the fit file."""
+    tables = run.facts.tables
+    typical = name.removesuffix("_pop").removeprefix("theta_")
+    if typical in run.facts.parameters:
+        return run.facts.parameters[typical].prior
+    if name.startswith("omega_"):
+        return prior(tables.get("omega", {}).get(name.removeprefix("omega_")))
+    for output, table in tables.get("output", {}).items():
+        if name.startswith(f"{output}_"):
+            return prior(table.get(name.removeprefix(f"{output}_")))
+    return "–"
+
+
+def coefficient_of_variation(run: Run, name: str, omega: float) -> float:
+    """%CV of a log-normal parameter from its omega; NaN for other variables."""
+    parameter = run.facts.parameters.get(name.removeprefix("omega_"))
+    if not name.startswith("omega_") or parameter is None or parameter.scale != "log":
+        return np.nan
+    return 100 * float(np.sqrt(np.expm1(omega**2)))
+
+
+SECTION = Section("parameters", "Parameters", (Part("Population", population),))
