@@ -22,10 +22,13 @@ def resolve_forms(
     """The form of every eta by parameter, "auto" replaced.
 
     "auto" means deviations where the median patient has at least 3 observations per
-    random effect, else z. It is decided once, before anything is traced.
+    random effect, else z; patients without any are left out. It is decided once,
+    before anything is traced.
     """
     effects = max(len(omega.random), 1)
-    enough = np.median(observations_per_patient) >= INFORMATIVE * effects
+    counts = np.asarray(observations_per_patient)
+    seen = counts[counts > 0]
+    enough = seen.size > 0 and np.median(seen) >= INFORMATIVE * effects
     default: Form = "deviation" if enough else "z"
     said: dict[str, Form] = {
         name: line.form or omega.form for name, line in omega.deviations.items()

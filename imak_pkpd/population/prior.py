@@ -117,21 +117,24 @@ class ThetaBlock(AbstractPrior):
         loc = to_scale(jnp.asarray(self.median, float), scale)
         return dists.Normal(loc, self.sd if self.sd is not None else _log(self.gsd))
 
-    def problem(self, scale: Scale) -> str | None:
-        """Why this block cannot stand for a parameter on `scale`; None if it can."""
+    def problem(self, scale: Scale, moved: bool = True) -> str | None:
+        """Why this block cannot stand for a parameter on `scale`; None if it can.
+
+        A fixed value that nothing moves (no eta, no covariate) may lie outside the
+        scale: zero switches a process off.
+        """
         if self.gsd is not None and scale != "log":
             return f"a gsd needs a parameter on the log scale, not {scale}: write sd"
-        if (
-            self.dist is not None
-            and scale != "identity"
-            and not covers_reals(build(self.dist, self.arguments))
-        ):
+        if scale != "identity" and not self._covers_reals():
             return (
                 f"{self.dist} does not cover the real line, which a prior on the "
                 f"{scale} scale must: write Normal, StudentT or {{ median, sd }}"
             )
-        value = self.median if self.fixed is None else self.fixed
+        value = self.fixed if moved and self.median is None else self.median
         return None if value is None else _outside(value, scale)
+
+    def _covers_reals(self) -> bool:
+        return self.dist is None or covers_reals(build(self.dist, self.arguments))
 
 
 class PriorBlock(AbstractPrior):

@@ -152,6 +152,8 @@ def test_refusals(raw: dict, want: str) -> None:
 def test_auto_takes_deviations_from_three_observations_per_effect() -> None:
     omega = block(ka=HALF, V=HALF, CL=HALF)
     assert set(resolve_forms(omega, [8, 9, 30]).values()) == {"deviation"}
+    assert set(resolve_forms(omega, [9, 0, 0, 0]).values()) == {"deviation"}
+    assert set(resolve_forms(omega, [0]).values()) == {"z"}
     assert set(resolve_forms(omega, [8, 8, 30]).values()) == {"z"}
 
 

@@ -126,6 +126,12 @@ def test_what_a_scale_takes(raw: dict, scale: str) -> None:
     assert ThetaBlock.model_validate(raw).problem(scale) is None
 
 
+def test_zero_switches_off_what_nothing_moves() -> None:
+    off = ThetaBlock(fixed=0.0)
+    assert off.problem("log", moved=False) is None
+    assert off.problem("log", moved=True) is not None
+
+
 @pytest.mark.parametrize("raw", [{"fixed": 0.0}, {"dist": "Normal"}])
 def test_an_sd_must_be_positive(raw: dict) -> None:
     with pytest.raises(ValueError, match="SD or a variance"):
