@@ -10,6 +10,16 @@ from imak_pkpd.model.abstract import (
     Scalar as Scalar,
     State as State,
 )
+from imak_pkpd.model.inspection import (
+    covariates_read as covariates_read,
+    infusions_read as infusions_read,
+)
+from imak_pkpd.model.linear import Flow as Flow, flow as flow, propagate as propagate
+from imak_pkpd.model.load import (
+    ModelSource as ModelSource,
+    load_model as load_model,
+    model_source as model_source,
+)
 from imak_pkpd.model.parameter import (
     ParameterInfo as ParameterInfo,
     from_scale as from_scale,

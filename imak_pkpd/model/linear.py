@@ -10,16 +10,15 @@ scaling and doubling (`doubling`). No route divides by a difference of two rates
 may be equal.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import Literal
 from jaxtyping import Array, Float
 
 from imak_pkpd.model.abstract import AbstractLinear, Inputs, Scalar, State
 from imak_pkpd.model.chain import one_state, two_states
+from imak_pkpd.model.dependence import reads
 from imak_pkpd.model.doubling import doubled
 
 
@@ -85,23 +84,7 @@ def _system(
 
     columns = [column(j) for j in range(size)]
     K = [[columns[j][i] for j in range(size)] for i in range(size)]
-    return _System(K, rates(*[zero] * size), _reads(rates, size))
-
-
-def _reads(rates: Callable[..., list[Scalar]], size: int) -> list[frozenset[int]]:
-    """Which states each rate may depend on, from the traced program alone."""
-    traced = jax.make_jaxpr(rates)(*[jnp.zeros((), float)] * size).jaxpr
-    found = {v: frozenset({i}) for i, v in enumerate(traced.invars)}
-
-    def of(variable: object) -> frozenset[int]:
-        if isinstance(variable, Literal):
-            return frozenset()
-        return found.get(variable, frozenset())  # type: ignore[call-overload]
-
-    for equation in traced.eqns:
-        read = frozenset[int]().union(*map(of, equation.invars))
-        found |= dict.fromkeys(equation.outvars, read)
-    return [of(v) for v in traced.outvars]
+    return _System(K, rates(*[zero] * size), reads(rates, size))
 
 
 def _first(reads: list[frozenset[int]]) -> int | None:
