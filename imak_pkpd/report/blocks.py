@@ -32,7 +32,8 @@ class Table:
 
     All rows have the same headings. A cell is text or a number, which is shown with
     `digits` significant digits.
-    `lights` marks rows, in their order. The page shows the first `MOST_ROWS`.
+    `lights` marks rows, in their order; `folded` shows the caption only. The page
+    shows the first `MOST_ROWS`.
     """
 
     kind: ClassVar[str] = "table"
@@ -41,6 +42,7 @@ class Table:
     rows: Sequence[Mapping[str, object]]
     lights: Sequence[Light] = ()
     digits: int = 3
+    folded: bool = False
 
     @property
     def columns(self) -> list[str]:

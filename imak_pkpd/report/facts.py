@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from imak_pkpd.report.number import number
-
 
 @dataclass(frozen=True)
 class Parameter:
@@ -42,14 +40,30 @@ class Facts:
     problem: str = ""
     time: str = ""
     description: str = ""
+    doses: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, Output] = field(default_factory=dict)
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     tables: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def units(self) -> dict[str, str]:
+        """Units of parameters, and of residual SDs that have the output's unit."""
+        known = {name: one.unit for name, one in self.parameters.items()}
+        for output in self.outputs.values():
+            known[f"{output.name}_additive"] = output.unit
+            if output.error in ("additive", "student_t"):
+                known[f"{output.name}_sigma"] = output.unit
+        return known
+
+    @property
+    def dose_unit(self) -> str:
+        """The unit of all doses; empty where they differ or are not known."""
+        units = set(self.doses.values())
+        return units.pop() if len(units) == 1 else ""
+
     def unit_of(self, variable: str) -> str:
         """The unit of a posterior variable on its natural scale, where it has one."""
-        name = variable.removesuffix("_pop")
-        return self.parameters[name].unit if name in self.parameters else ""
+        return self.units.get(variable.removesuffix("_pop"), "")
 
 
 def read_facts(fit_text: str, model_text: str) -> Facts:
@@ -65,6 +79,7 @@ def read_facts(fit_text: str, model_text: str) -> Facts:
         problem=str(tables.get("problem", "")),
         time=str(tables.get("data", {}).get("time", "")),
         description=_docstring(model_text),
+        doses=declared_doses(model_text),
         outputs={k: _output(k, v) for k, v in tables.get("output", {}).items()},
         parameters=parameters,
         tables=tables,
@@ -75,13 +90,13 @@ def prior(entry: object) -> str:
     """A prior of the fit file in words."""
     match entry:
         case {"fixed": value}:
-            return f"fixed at {number(value)}"
+            return f"fixed at {value}"
         case {"column": column}:
             return f"the data column {column}"
         case {"median": median, "gsd": gsd}:
-            return f"log-normal, median {number(median)}, geometric SD {number(gsd)}"
+            return f"log-normal, median {median}, GSD {gsd}"
         case {"median": median, "sd": sd}:
-            return f"normal on its scale, median {number(median)}, SD {number(sd)}"
+            return f"normal on its scale, median {median}, SD {sd}"
         case {"dist": name, **rest}:
             told = {k: v for k, v in rest.items() if k not in ("source", "of")}
             return f"{name}({', '.join(f'{k} = {v}' for k, v in told.items())})"
@@ -107,6 +122,19 @@ def declared(model_text: str) -> dict[str, Parameter]:
             ):
                 found[name] = Parameter(name, **_arguments(call))
     return found
+
+
+def declared_doses(model_text: str) -> dict[str, str]:
+    """Dose names and their units, from the model file's `doses = {...}`."""
+    for node in ast.walk(_tree(model_text)):
+        match node:
+            case (
+                ast.Assign(targets=[ast.Name(id="doses")], value=ast.Dict() as table)
+                | ast.AnnAssign(target=ast.Name(id="doses"), value=ast.Dict() as table)
+            ):
+                pairs = zip(table.keys, table.values, strict=True)
+                return {_constant(k): _constant(v) for k, v in pairs if k is not None}
+    return {}
 
 
 def _arguments(call: ast.Call) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Any
 import matplotlib as mpl
 from markupsafe import escape
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
 
@@ -54,6 +55,9 @@ STYLE: dict[Any, object] = {
     "savefig.facecolor": "none",
 }
 
+SHORT_AXIS = 100.0
+"""A logarithmic axis of at most two decades has labels at 2 and 5 too."""
+
 SYNTHETIC = "SYNTHETIC DATA"
 
 
@@ -79,7 +83,7 @@ def figure(
         draw(canvas)
         if run.synthetic:
             _stamp(canvas)
-            caption = f"{caption} {SYNTHETIC}."
+            caption = f"{caption.rstrip('.')}. Synthetic data."
         text = io.StringIO()
         canvas.savefig(text, format="svg", metadata={"Date": None})
     alt = run.labels.text(alt)
@@ -116,8 +120,15 @@ def log_axis(axes: Axes, which: str = "y") -> None:
     """A logarithmic axis labelled in plain numbers."""
     axis = axes.yaxis if which == "y" else axes.xaxis
     axes.set_yscale("log") if which == "y" else axes.set_xscale("log")
-    axis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(mpl.ticker.NullFormatter())
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(lambda value, _: _between(axis, value))
+
+
+def _between(axis: Axis, value: float) -> str:
+    """Labels of 2 and 5 between the powers of ten of a short logarithmic axis."""
+    low, high = axis.get_view_interval()
+    short = high < SHORT_AXIS * low
+    return f"{value:g}" if short and f"{value:e}"[0] in "25" else ""
 
 
 def reference_line(axes: Axes, value: float = 0.0) -> None:

@@ -30,7 +30,7 @@ def total_amount(constant: xr.Dataset, subjects: int) -> np.ndarray:
     return total
 
 
-def dose_groups(total: np.ndarray) -> list[DoseGroup]:
+def dose_groups(total: np.ndarray, unit: str = "") -> list[DoseGroup]:
     """One group per distinct total (3 digits); everyone where doses are individual."""
     everyone = [DoseGroup("all patients", np.arange(len(total)))]
     rounded = np.array([float(f"{amount:.3g}") for amount in total])
@@ -38,6 +38,9 @@ def dose_groups(total: np.ndarray) -> list[DoseGroup]:
     if not 1 < len(levels) <= MOST_GROUPS or counts.min() < FEWEST_PATIENTS:
         return everyone
     return [
-        DoseGroup(f"total dose {number(level)}", np.flatnonzero(rounded == level))
+        DoseGroup(
+            f"total dose {number(level)} {unit}".strip(),
+            np.flatnonzero(rounded == level),
+        )
         for level in levels
     ]

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from jaxtyping import Float
 
 from imak_pkpd.check.convergence import Diagnostics, diagnose
 from imak_pkpd.check.goodness import Goodness, codes, goodness, observations, stacked
 from imak_pkpd.check.npde import Npde, npde
+from imak_pkpd.check.parameter_table import parameter_table
 from imak_pkpd.report.facts import Facts, Output, read_facts
 from imak_pkpd.report.groups import DoseGroup, dose_groups, total_amount
 from imak_pkpd.report.labels import Labels
@@ -99,6 +101,12 @@ class Run:
         return diagnose(self.tree, self.fact("result", "solver_error"))
 
     @cached_property
+    def parameters(self) -> pd.DataFrame:
+        """The population parameters, one row each, in reading order."""
+        self.need("posterior")
+        return parameter_table(self.tree, self.facts.units)
+
+    @cached_property
     def goodness(self) -> Goodness:
         """Observations with predictions and individual residuals."""
         self.need("observed_data", *OBSERVED)
@@ -133,7 +141,8 @@ class Run:
     def dose_groups(self) -> list[DoseGroup]:
         """Groups of patients with the same total dose."""
         doses = self.need("constant_data", "dose_subject_index", "dose_amount")
-        return dose_groups(total_amount(doses, len(self.subjects)))
+        total = total_amount(doses, len(self.subjects))
+        return dose_groups(total, self.facts.dose_unit)
 
 
 def read_run(folder: Path, *, anonymise: bool) -> Run:

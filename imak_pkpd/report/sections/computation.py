@@ -6,8 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 from scipy.stats import rankdata
 
-from imak_pkpd.check.convergence import Drawn, rhat
-from imak_pkpd.check.posterior import population_arrays
+from imak_pkpd.check.posterior import Drawn, population_arrays
 from imak_pkpd.report.blocks import Block, Light, NotRun, Part, Prose, Section, Table
 from imak_pkpd.report.figure import PALE, SERIES, figure
 from imak_pkpd.report.run import MissingError, Run
@@ -83,14 +82,11 @@ def _count(values: np.ndarray) -> int:
 def traces(run: Run) -> Iterator[Block]:
     """Trace and rank plots of the parameters that mix worst."""
     run.need("posterior")
-    drawn = population_arrays(run.tree)
-    if not drawn:
+    if run.parameters.empty:
         raise MissingError("no population parameter varies")
-    name, value = next(iter(drawn.items()))
-    if value.shape[1] < 4:
-        raise MissingError(f"{name} has {value.shape[1]} draws; four are needed")
-    order = sorted(drawn, key=lambda each: _badness(drawn[each]), reverse=True)
-    worst = {name: drawn[name] for name in order[:MOST_TRACES]}
+    ordered = run.parameters.sort_values("rhat", ascending=False)
+    drawn = population_arrays(run.tree)
+    worst = {str(name): drawn[name] for name in ordered["name"][:MOST_TRACES]}
     yield figure(
         run,
         "traces",
@@ -102,13 +98,6 @@ def traces(run: Run) -> Iterator[Block]:
         "grey line.",
         size=(7.4, 1.35 * len(worst)),
     )
-
-
-def _badness(drawn: Drawn) -> float:
-    """R-hat, or 0 where it cannot be computed."""
-    if len(drawn) < 2 or not np.isfinite(drawn).all():
-        return 0.0
-    return rhat(drawn)
 
 
 def _draw_traces(canvas: Canvas, drawn: dict[str, Drawn]) -> None:
@@ -126,6 +115,7 @@ def _draw_traces(canvas: Canvas, drawn: dict[str, Drawn]) -> None:
         left.set_ylabel(name, rotation=0, ha="right", va="center")
         left.set_xticks([])
         right.set_xticks([])
+        right.set_yticks([])
         right.set_ylim(bottom=0)
     grid[-1, 0].set_xlabel("draw")
     grid[-1, 1].set_xlabel("rank")

@@ -80,7 +80,7 @@ def doses(run: Run) -> Iterator[Block]:
     constant = run.need("constant_data", "dose_amount", "dose_subject_index")
     amount = np.asarray(constant["dose_amount"].values, float)
     who = np.asarray(constant["dose_subject_index"].values, int)
-    rows = []
+    rows, unit = [], run.facts.dose_unit
     for group in run.dose_groups:
         count = np.array([np.sum(who == s) for s in group.subjects])
         total = np.array([amount[who == s].sum() for s in group.subjects])
@@ -97,8 +97,8 @@ def doses(run: Run) -> Iterator[Block]:
         )
     yield Table(
         "doses",
-        "Doses as recorded, repeats expanded; total amount per patient in the unit of "
-        "the data file.",
+        "Doses as recorded, repeats expanded; total amount per patient"
+        + (f" in {unit}." if unit else ", in the unit of the data file."),
         rows,
     )
     if len(run.dose_groups) == 1:

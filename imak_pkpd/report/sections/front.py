@@ -1,6 +1,7 @@
 """Front page: may this fit be used, for what, and what could not be checked."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from imak_pkpd.report.blocks import Block, Light, Made, NotRun, Prose, Table
 from imak_pkpd.report.run import Run
@@ -27,6 +28,7 @@ def chapter(run: Run, made: Sequence[Made]) -> Made:
         "Summary",
         (
             ("Verdict", _verdict(run)),
+            ("At a glance", _glance(run)),
             ("Checks", _checks(run)),
             ("Purpose", _purpose(run)),
             ("Not run", _not_run(missing)),
@@ -57,6 +59,30 @@ def _troubles(run: Run) -> list[str]:
         error = run.labels.text(str(run.fact("error", default="")))
         said.append(UNFINISHED[status] + (f": {error}" if error else ""))
     return said + [run.labels.text(problem) for problem in run.problems]
+
+
+def _glance(run: Run) -> list[Block]:
+    """What was fitted to what, in a few numbers."""
+    rows: list[dict[str, object]] = []
+
+    def add(item: str, value: object) -> None:
+        rows.append({"item": item, "value": value})
+
+    if "observed_data" in run.tree.children:
+        data = run.tree["observed_data"]
+        add("patients", str(len(run.subjects)))
+        add("samples", str(data.sizes.get("observation", 0)))
+        add("outputs", ", ".join(output.name for output in run.outputs))
+    if "posterior" in run.tree.children:
+        size = run.tree["posterior"].sizes
+        add("draws", f"{size.get('chain', 0)} chains of {size.get('draw', 0)}")
+    for item, path in (("started (UTC)", "start"), ("ended (UTC)", "end")):
+        if run.fact(path):
+            add(item, str(run.fact(path)))
+    for item in ("model", "data"):
+        if run.fact(item, "path"):
+            add(f"{item} file", run.labels.text(Path(run.fact(item, "path")).name))
+    return [Table("glance", "The run.", rows)] if rows else []
 
 
 def _checks(run: Run) -> list[Block]:

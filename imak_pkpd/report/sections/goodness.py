@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from scipy.stats import kstest, norm
 
-from imak_pkpd.check.goodness import Goodness
 from imak_pkpd.report.blocks import Block, NotRun, Part, Prose, Section, Table
 from imak_pkpd.report.figure import (
     BLUE,
@@ -113,6 +112,7 @@ def residuals(run: Run) -> Iterator[Block]:
 def _draw_residuals(canvas: Canvas, run: Run, k: int) -> None:
     good = run.goodness
     rows = good.output == k
+    censored = good.observed.censor[rows] != 0
     grid = canvas.subplots(2, 3, sharey="row")
     time = run.facts.time
     for line, (name, residual, predicted, against) in enumerate(
@@ -131,22 +131,24 @@ def _draw_residuals(canvas: Canvas, run: Run, k: int) -> None:
             ),
             strict=True,
         ):
-            _draw_residual(axes, good, x[rows], residual[rows], rows)
+            limits = name == "IWRES"
+            _draw_residual(axes, x[rows], residual[rows], censored, limits=limits)
             axes.set_xlabel(label)
         grid[line, 0].set_ylabel(name)
 
 
 def _draw_residual(
-    axes: Axes, good: Goodness, x: np.ndarray, y: np.ndarray, rows: np.ndarray
+    axes: Axes, x: np.ndarray, y: np.ndarray, censored: np.ndarray, *, limits: bool
 ) -> None:
+    """One panel; `limits`: censored residuals are bounds and make no trend."""
     for level in (-2.0, 2.0):
         axes.axhline(level, color=PALE, linewidth=0.8, linestyle=":", zorder=0)
     reference_line(axes)
     usable = np.isfinite(x) & np.isfinite(y)
-    censored = good.observed.censor[rows] != 0
     _scatter(axes, Cloud(x[usable], y[usable], censored[usable]))
-    if usable.sum() >= TREND_POINTS:
-        axes.plot(*running_median(x[usable], y[usable]), color=GREY, linewidth=1.6)
+    trend = usable & ~(censored & limits)
+    if trend.sum() >= TREND_POINTS:
+        axes.plot(*running_median(x[trend], y[trend]), color=GREY, linewidth=1.6)
 
 
 def running_median(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,11 +7,15 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 from imak_pkpd.check.goodness import codes, observations, stacked, values
+from imak_pkpd.check.vpc import bin_count, bin_of, time_bins
 from imak_pkpd.report.blocks import Block, Listing, Part, Prose, Section, Table
 from imak_pkpd.report.facts import prior, source
 from imak_pkpd.report.figure import BLUE, GREY, ORANGE, figure, log_axis
 from imak_pkpd.report.number import with_unit
 from imak_pkpd.report.run import OBSERVED, MissingError, Run
+
+PRIOR_BANDS = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Ends of the central 90 % and 50 %, and the median."""
 
 
 def equations(run: Run) -> Iterator[Block]:
@@ -105,13 +109,11 @@ def _draw_prior(canvas: Canvas, run: Run, k: int) -> None:
     dv, _, censor = observations(data).at(here)
     drawn = stacked(run.tree, "replicate", "prior_predictive")[:, here]
     finite = np.where(np.isfinite(drawn), drawn, np.nan)
-    moments = np.unique(np.quantile(time, np.linspace(0, 1, 13), method="higher"))
-    near = np.abs(time[:, None] - moments).argmin(axis=1)
+    subject = codes(data, "subject_index")[here]
+    bins = bin_of(time, time_bins(time, bin_count(subject)))
+    moments = np.array([np.median(time[bins == b]) for b in np.unique(bins)])
     ends = np.array(
-        [
-            np.nanquantile(finite[:, near == m], (0.05, 0.25, 0.5, 0.75, 0.95))
-            for m in range(len(moments))
-        ]
+        [np.nanquantile(finite[:, bins == b], PRIOR_BANDS) for b in np.unique(bins)]
     ).T
     axes = canvas.subplots()
     positive = ends[2].min() > 0 and np.any(dv > 0)

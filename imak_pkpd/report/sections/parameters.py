@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from imak_pkpd.check.convergence import ESS, RHAT
-from imak_pkpd.check.parameter_table import INTERVAL, parameter_table
+from imak_pkpd.check.parameter_table import INTERVAL
 from imak_pkpd.report.blocks import Block, Light, Part, Prose, Section, Table
 from imak_pkpd.report.facts import prior
 from imak_pkpd.report.run import Run
@@ -14,9 +14,8 @@ from imak_pkpd.report.run import Run
 def population(run: Run) -> Iterator[Block]:
     """Every population parameter with its interval, prior, %CV and shrinkage."""
     run.need("posterior")
-    table = parameter_table(run.tree, units(run))
     rows, lights = [], []
-    for one in table.to_dict("records"):
+    for one in run.parameters.to_dict("records"):
         name = str(one["name"])
         rows.append(
             {
@@ -52,16 +51,6 @@ def _light(rhat: float, ess: float) -> Light:
     if np.isnan(rhat):
         return "not run"
     return "pass" if rhat <= RHAT and ess >= ESS else "fail"
-
-
-def units(run: Run) -> dict[str, str]:
-    """Units of parameters and of residual SDs that have the output's unit."""
-    known = {name: one.unit for name, one in run.facts.parameters.items()}
-    for output in run.facts.outputs.values():
-        known[f"{output.name}_additive"] = output.unit
-        if output.error in ("additive", "student_t"):
-            known[f"{output.name}_sigma"] = output.unit
-    return known
 
 
 def prior_of(run: Run, name: str) -> str:

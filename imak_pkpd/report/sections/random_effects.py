@@ -62,6 +62,7 @@ def _draw_distributions(
         _draw_normal(axes, run, name)
         axes.set_xlabel(f"eta of {name}")
         axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
     for axes in grid[len(eta) :]:
         axes.set_axis_off()
 

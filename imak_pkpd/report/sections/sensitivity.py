@@ -8,7 +8,7 @@ from matplotlib.figure import Figure as Canvas
 from scipy.stats import gaussian_kde
 
 from imak_pkpd.report.blocks import Block, NotRun, Part, Prose, Section, Table
-from imak_pkpd.report.figure import BLUE, GREY, figure
+from imak_pkpd.report.figure import BLUE, GREY, figure, log_axis
 from imak_pkpd.report.number import with_unit
 from imak_pkpd.report.run import MissingError, Run
 
@@ -66,12 +66,9 @@ def _pairs(run: Run) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Prior and posterior draws of every scalar that both have."""
     prior, posterior = run.need("prior"), run.need("posterior")
     pairs = {}
-    for name, variable in posterior.data_vars.items():
-        doubled = str(name).removeprefix("theta_") + "_pop"
-        if set(variable.dims) != {"chain", "draw"} or name not in prior:
+    for name in run.parameters["name"]:
+        if name not in prior or name not in posterior:
             continue
-        if str(name).startswith("theta_") and doubled in posterior:
-            continue  # the same number on another scale
         before, after = (np.ravel(group[name].values) for group in (prior, posterior))
         if np.ptp(before) > 0 and np.ptp(after) > 0:
             pairs[str(name)] = (before[np.isfinite(before)], after)
@@ -110,6 +107,7 @@ def _draw(
         _draw_pair(axes, before, after)
         axes.set_xlabel(with_unit(name, run.facts.unit_of(name)))
         axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
     for axes in grid[len(pairs) :]:
         axes.set_axis_off()
 
@@ -126,9 +124,7 @@ def _draw_pair(axes: Axes, before: np.ndarray, after: np.ndarray) -> None:
         axes.fill_between(shown, 0, density, color=colour, alpha=alpha, linewidth=0)
         axes.plot(shown, density, color=colour, linewidth=1.2)
     if log:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.xaxis.set_minor_formatter(lambda value, _: "")
+        log_axis(axes, "x")
     axes.set_ylim(bottom=0)
 
 

@@ -1,6 +1,7 @@
 """Visual predictive checks per output and dose group, plain and corrected."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure as Canvas
@@ -9,13 +10,18 @@ from imak_pkpd.check.censoring import Observed, assay_limits
 from imak_pkpd.check.goodness import Goodness, stacked
 from imak_pkpd.check.vpc import Vpc, bin_count, corrected_vpc, time_bins, vpc
 from imak_pkpd.report.blocks import Block, NotRun, Part, Prose, Section, Table
-from imak_pkpd.report.figure import BLUE, GREY, INK, ORANGE, PALE, figure
+from imak_pkpd.report.figure import BLUE, GREY, INK, ORANGE, PURPLE, figure, log_axis
 from imak_pkpd.report.groups import DoseGroup
 from imak_pkpd.report.number import with_unit
 from imak_pkpd.report.run import Run
 
 FEWEST_SAMPLES = 10
 """Fewer samples in a panel have no percentiles to compare."""
+
+LOG_SPAN = 50.0
+"""Percentiles that span more than this factor are drawn on a logarithmic axis."""
+
+DOT: dict[str, Any] = {"markersize": 2.5, "alpha": 0.6, "zorder": 2}
 
 HOW = (
     "Lines: 10th, 50th and 90th percentile of the data in each time bin; bands: the "
@@ -141,13 +147,17 @@ def _draw(
     if points is not None:
         time, some = points
         known = some.censor == 0
-        axes.plot(time[known], some.dv[known], "o", color=PALE, markersize=2.5)
-        axes.plot(time[~known], some.dv[~known], "v", color=ORANGE, markersize=3.5)
-    for p, colour in enumerate((BLUE, GREY, BLUE)):
+        axes.plot(time[known], some.dv[known], "o", color=GREY, **DOT)
+        axes.plot(time[~known], some.dv[~known], "v", color=ORANGE, **DOT)
+    for p, colour in enumerate((BLUE, PURPLE, BLUE)):
         low, _, high = panel.simulated[:, p]
-        axes.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0)
+        axes.fill_between(x, low, high, color=colour, alpha=0.3, linewidth=0)
         style = "-" if p == 1 else "--"
         axes.plot(x, panel.observed[p], style, color=INK, marker="o", markersize=3)
+    known = panel.observed[np.isfinite(panel.observed)]
+    if len(known) and 0 < LOG_SPAN * known.min() < known.max():
+        log_axis(axes)
+        axes.set_ylim(bottom=known.min() / 3)
     output = run.outputs[k]
     axes.set_ylabel(with_unit(output.name, output.unit))
     if blq:
@@ -177,7 +187,9 @@ def _numbers(name: str, caption: str, panel: Vpc) -> Table:
         low, _, high = 100 * panel.blq_simulated[:, b]
         row |= {"BLQ (%)": 100 * panel.blq_observed[b], "BLQ low": low}
         rows.append(row | {"BLQ high": high})
-    return Table(name, f"{caption} Low and high: 95 % of replicates.", rows)
+    return Table(
+        name, f"{caption} Low and high: 95 % of replicates.", rows, folded=True
+    )
 
 
 SECTION = Section(
