@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from imak_pkpd.model import from_scale, to_scale
 from imak_pkpd.population.covariate import CovariateBlock
+from imak_pkpd.population.deviation import Patients
 from imak_pkpd.population.individual import individual_values, sample_individuals
 from imak_pkpd.population.mean import Population
 from imak_pkpd.population.omega import Form, OmegaBlock
@@ -233,3 +234,23 @@ def test_names_of_sites_and_of_what_stands_beside_them() -> None:
         *(f"eta_{name}" for name in OMEGA),
         *("corr_CL_V", "CL", "V", "F", "E0"),
     }
+
+
+def test_the_gradient_where_subjects_share_a_patient() -> None:
+    """A mean that two subjects share is one mean; central differences agree."""
+    index = jnp.array([0, 1, 1])
+
+    def total(mean: jax.Array) -> jax.Array:
+        shared = Patients(2, index).gather(jnp.stack([mean, 2 * mean, 2 * mean]))
+        return jnp.sum(shared**2)
+
+    step = 1e-5  # a quadratic: the difference is exact up to rounding
+    at = jnp.asarray(0.7)
+    want = (total(at + step) - total(at - step)) / (2 * step)
+    assert float(jax.grad(total)(at)) == pytest.approx(float(want), rel=1e-8)
+
+
+def test_a_padding_subject_is_left_out() -> None:
+    index = jnp.array([0, 1, 2])  # patient 2 of 2 does not exist
+    shared = Patients(2, index).gather(jnp.array([1.0, 2.0, jnp.nan]))
+    np.testing.assert_array_equal(shared, [1.0, 2.0])
