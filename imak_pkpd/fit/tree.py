@@ -99,8 +99,10 @@ def write_tree(tree: xr.DataTree, path: Path) -> None:
 def read_tree(path: Path) -> xr.DataTree:
     """The tree in a file, read into memory; a `ValueError` when it cannot be read."""
     try:
-        with xr.open_datatree(path, engine="h5netcdf") as tree:
-            return tree.load()
+        with xr.open_datatree(path, engine="h5netcdf") as file:
+            # `DataTree.load` leaves a variable named like its group on the disk
+            groups = {n.path: n.to_dataset(inherit=False).load() for n in file.subtree}
+            return xr.DataTree.from_dict(groups)
     except (OSError, KeyError) as error:
         raise ValueError(
             f"{path} cannot be read as a posterior: expected the posterior.nc of a run"

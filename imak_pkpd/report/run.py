@@ -21,6 +21,7 @@ from imak_pkpd.check.convergence import Diagnostics, diagnose
 from imak_pkpd.check.goodness import Goodness, codes, goodness, observations, stacked
 from imak_pkpd.check.npde import Npde, npde
 from imak_pkpd.check.parameter_table import parameter_table
+from imak_pkpd.fit.tree import read_tree
 from imak_pkpd.report.facts import Facts, Output, read_facts
 from imak_pkpd.report.groups import DoseGroup, dose_groups, total_amount
 from imak_pkpd.report.labels import Labels
@@ -193,7 +194,7 @@ def _read_tree(path: Path) -> tuple[xr.DataTree, list[str]]:
     if not path.is_file():
         return xr.DataTree(), ["posterior.nc is missing: the run kept no draws."]
     try:
-        tree = xr.load_datatree(path, engine="h5netcdf")
+        tree = read_tree(path)
     # h5py, h5netcdf and xarray raise many kinds for a damaged file; the report goes on
     except Exception as error:
         return xr.DataTree(), [f"posterior.nc could not be read ({error})."]
