@@ -22,7 +22,9 @@ class EstimationBlock(BaseModel):
     warmup: int = Field(default=500, ge=20)  # fewer cannot settle a step size
     draws: int = Field(default=1000, ge=4)  # split R-hat needs four
     seed: int = Field(default=1, ge=0, lt=2**63)  # a JAX key is 64 bits
-    target_accept: float = Field(default=0.8, gt=0.0, lt=1.0)  # Stan's default
+    # Above Stan's 0.8: ten fits of theophylline, five seeds in two forms of eta, had 0
+    # divergences at 0.95 and up to 14 at 0.9, for the same ESS per second.
+    target_accept: float = Field(default=0.95, gt=0.0, lt=1.0)
     max_tree_depth: int = Field(default=10, ge=1, le=15)  # Stan's default
     metric: Literal["auto", "diagonal", "dense"] = "auto"
     start: Literal["map", "prior"] = "map"

@@ -26,7 +26,7 @@ _OMEGA_STEP = 5.0  # largest factor of one EM round: one bad Hessian must not en
 _STEPS = 1000  # L-BFGS iterations of one climb
 _CHUNK = 16  # Hessian-vector products done at once
 # Accuracy of the climb: chains start a posterior sd away from it anyhow.
-_RTOL, _ATOL = 1e-6, 1e-4
+_RTOL, _ATOL = 1e-6, 1e-6
 
 Vector = Float[np.ndarray, " d"]
 Explain = Callable[[Vector], str]
@@ -70,12 +70,19 @@ def find_mode(
     climb = _climber(target, held)
     curvature = hessian_program(target)
     update = _omega_updater(target, held)
-    begin = finite_starts(target, args, key, starts, explain)
+    median = prior_median(target, args)
+    begin = [
+        np.where(free, start, median)
+        for start in finite_starts(target, args, key, starts, explain)
+    ]
     ends = sorted((climb(start, args) for start in begin), key=lambda end: end[1])
     position, potential = ends[0]
     for _ in range(0 if free.all() else _ROUNDS):
-        position = update(position, curvature(position, args), args)
-        position, potential = climb(position, args)
+        moved = update(position, curvature(position, args), args)
+        there, value = climb(moved, args)
+        if not np.isfinite(value):
+            break  # the omegas before are good enough to start from
+        position, potential = there, value
     reached = tuple(end[1] for end in ends)
     return Mode(position, potential, curvature(position, args), reached)
 
