@@ -1,1 +1,1 @@
-"""cli"""
+"""The command `imak`: one file per verb, wired together in `app`."""

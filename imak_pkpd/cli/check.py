@@ -1,0 +1,103 @@
+"""`imak check`: every finding in a patient file, or everything short of sampling."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imak_pkpd.cli.failure import BAD_INPUT, DIAGNOSTIC
+
+if TYPE_CHECKING:
+    from imak_pkpd.data import Dataset
+    from imak_pkpd.fit.rehearsal import Rehearsal
+
+
+def check(
+    path: Annotated[
+        Path, typer.Argument(metavar="DATA|FIT", exists=True, dir_okay=False)
+    ],
+    csv: Annotated[Path | None, typer.Option(help="write all findings there")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="for a program")] = False,
+) -> None:
+    """Check a patient file, or a fit with its data."""
+    from imak_pkpd.data import check_file, errors, write_findings
+
+    if path.suffix == ".toml":
+        dataset, rehearsal = check_fit_file(path)
+    else:
+        dataset, rehearsal = check_file(path), None
+    if csv:
+        write_findings(dataset.findings, csv)
+    print(document(dataset, rehearsal) if as_json else text(dataset, rehearsal))
+    if errors(dataset.findings):
+        raise typer.Exit(BAD_INPUT)
+    if rehearsal and rehearsal.complaint:
+        raise typer.Exit(DIAGNOSTIC)
+
+
+def check_fit_file(path: Path) -> "tuple[Dataset, Rehearsal | None]":
+    """The data of a fit with their findings; without errors, the rehearsal too."""
+    from imak_pkpd.cli.jax_settings import prepare_jax
+    from imak_pkpd.data import errors
+    from imak_pkpd.fit.problem import read_data, read_model, read_problem
+    from imak_pkpd.fit.rehearsal import rehearse
+    from imak_pkpd.fit.spec import read_fit
+
+    prepare_jax()
+    spec = read_fit(path)
+    dataset = read_data(spec, read_model(spec))
+    if errors(dataset.findings):
+        return dataset, None
+    return dataset, rehearse(read_problem(spec))
+
+
+def text(dataset: "Dataset", rehearsal: "Rehearsal | None") -> str:
+    """The first findings, then one line that counts, then what the rehearsal gave."""
+    from imak_pkpd.data import errors, show_findings
+
+    wrong = len(errors(dataset.findings))
+    count = (
+        f"{dataset.path}: {len(set(dataset.subject))} subjects, "
+        f"{len(dataset.subject)} rows, {wrong} errors, "
+        f"{len(dataset.findings) - wrong} warnings"
+    )
+    return joined(
+        show_findings(dataset.findings, str(dataset.path)), count, spoken(rehearsal)
+    )
+
+
+def spoken(rehearsal: "Rehearsal | None") -> str:
+    """The rehearsal in one sentence; nothing where there was none."""
+    if rehearsal is None:
+        return ""
+    return rehearsal.complaint or (
+        f"ready to sample: {rehearsal.dimensions} dimensions, log density "
+        f"{rehearsal.log_density:.2f} at the prior medians"
+    )
+
+
+def joined(*parts: str) -> str:
+    return "\n".join(filter(None, parts))
+
+
+def document(dataset: "Dataset", rehearsal: "Rehearsal | None") -> str:
+    """The same as JSON, with every finding."""
+    from imak_pkpd.data import errors
+
+    findings: Sequence[dict] = [asdict(finding) for finding in dataset.findings]
+    return json.dumps(
+        {
+            "file": str(dataset.path),
+            "sha256": dataset.sha256,
+            "subjects": len(set(dataset.subject)),
+            "rows": len(dataset.subject),
+            "passed": not errors(dataset.findings)
+            and not (rehearsal and rehearsal.complaint),
+            "findings": findings,
+            "rehearsal": rehearsal and rehearsal._asdict(),
+        },
+        indent=1,
+    )

@@ -1,0 +1,39 @@
+"""`imak fit`: samples the posterior of a fit file into a new run folder."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RUNS = Path("runs")
+
+
+def fit(
+    path: Annotated[Path, typer.Argument(metavar="FIT", exists=True, dir_okay=False)],
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="the run folder; default: runs/…")
+    ] = None,
+    chains: Annotated[int | None, typer.Option(min=1)] = None,
+    warmup: Annotated[int | None, typer.Option(min=20)] = None,
+    draws: Annotated[int | None, typer.Option(min=4)] = None,
+    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="for a program")] = False,
+) -> None:
+    """Sample the posterior of FIT into a new run folder."""
+    from imak_pkpd.cli.bar import progress_bar
+    from imak_pkpd.cli.finish import finish
+    from imak_pkpd.cli.jax_settings import prepare_jax
+    from imak_pkpd.cli.screen import console
+    from imak_pkpd.fit.fit import fit as sample_posterior
+    from imak_pkpd.fit.spec import read_fit
+
+    prepare_jax()
+    given = {"chains": chains, "warmup": warmup, "draws": draws, "seed": seed}
+    overrides = {name: value for name, value in given.items() if value is not None}
+    command = ("imak", *sys.argv[1:])
+    with progress_bar(console(stderr=as_json)) as progress:
+        folder = sample_posterior(
+            read_fit(path), RUNS, out, overrides, command, progress
+        )
+    finish(folder, as_json)
