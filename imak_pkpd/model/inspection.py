@@ -167,10 +167,10 @@ def _check_state(model: type[AnyModel], method: str, state: Any) -> None:
 
 
 def _check_scalar(model: type[AnyModel], place: str, value: Any) -> None:
-    if jnp.shape(value) != ():
-        raise ValueError(
-            f"{model.__name__}.{place} has shape {jnp.shape(value)}; return one number"
-        )
+    shape = getattr(value, "shape", None)
+    if shape != ():
+        got = type(value).__name__ if shape is None else f"shape {shape}"
+        raise ValueError(f"{model.__name__}.{place} has {got}; return one number")
 
 
 def _check_outputs(model: type[AnyModel], found: Any) -> None:

@@ -71,9 +71,10 @@ def _executed(path: Path, source: ModelSource) -> ModuleType:
         exec(compile(source.text, str(path), "exec"), vars(module))
     except Exception as error:
         del sys.modules[name]
+        first = str(error).partition("\n")[0]
         raise ValueError(
             f"{path}:{_line(path, error)}: the model file stopped with"
-            f" {type(error).__name__}: {error}"
+            f" {type(error).__name__}: {first}"
         ) from error
     return module
 
