@@ -47,6 +47,7 @@ class DataBlock(BaseModel):
     `exclude`    rows that are left out, with a reason that is counted.
     `returning_id` "join" puts the parts of an ID that comes back together, in order
                  of time; otherwise an ID that comes back is an error.
+    `synthetic`  the data are simulated: said wherever they are shown.
     `date`, `clock` columns with an ISO date and an HH:MM clock time, from which TIME is
                  counted since the subject's first record.
     """
@@ -62,6 +63,7 @@ class DataBlock(BaseModel):
     missing: tuple[str | float, ...] = ()
     exclude: tuple[ExcludeBlock, ...] = ()
     returning_id: Literal["error", "join"] = "error"
+    synthetic: bool = False
     date: str | None = None
     clock: str | None = None
 

@@ -7,20 +7,20 @@ runs backwards: where TIME restarts at a reset, `shift` says by how much.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 
 from imak_pkpd.data.dataset import Dataset
 from imak_pkpd.data.events import Entry, entries
 from imak_pkpd.data.padding import bucket, pad
 from imak_pkpd.data.settings import Settings, subject_settings
 
-ItemF = Float[Array | np.ndarray, "..."]
-ItemI = Int[Array | np.ndarray, "..."]
-ItemB = Bool[Array | np.ndarray, "..."]
+ItemF = Float[Any, "..."]  # NumPy where built, JAX inside a program
+ItemI = Int[Any, "..."]
+ItemB = Bool[Any, "..."]
 
 
 class Doses(eqx.Module):
@@ -91,7 +91,12 @@ class Covariates(eqx.Module):
 
 
 class Schedule(eqx.Module):
-    """Doses, resets, observations and covariates of all subjects (leading axis)."""
+    """Doses, resets, observations and covariates of all subjects (leading axis).
+
+    `patient` [subject] says whose random effects a row has, of `patients` in all;
+    `varying` names the covariates that change inside a subject, `levels` the codes of
+    text covariates, `censored` the censoring codes that occur in each output.
+    """
 
     doses: Doses
     resets: Resets
@@ -100,10 +105,13 @@ class Schedule(eqx.Module):
     begin: ItemF
     end: ItemF
     patient: ItemI
+    patients: int = eqx.field(static=True)
     dose_names: tuple[str, ...] = eqx.field(static=True)
-    outputs: tuple[str, ...] = eqx.field(static=True)
     columns: tuple[str, ...] = eqx.field(static=True)
     linear: tuple[str, ...] = eqx.field(static=True)
+    varying: frozenset[str] = eqx.field(static=True)
+    levels: tuple[tuple[str, tuple[str, ...]], ...] = eqx.field(static=True)
+    censored: tuple[frozenset[int], ...] = eqx.field(static=True)
     has_resets: bool = eqx.field(static=True)
     has_steady: bool = eqx.field(static=True)
     has_infusions: bool = eqx.field(static=True)
@@ -128,20 +136,19 @@ def build_schedule(
     dataset: Dataset,
     inputs: Mapping[int, str],
     rules: Mapping[str, str],
-    outputs: Mapping[str, int | None],
     dose_names: Sequence[str],
 ) -> Schedule:
     """The padded schedule of a data set.
 
-    `inputs` maps CMT to dose name, `rules` a covariate to its carrying rule, `outputs`
-    an output to its DVID (None: the only one), `dose_names` the model's dose names.
+    `inputs` maps CMT to dose name, `rules` a covariate to its carrying rule;
+    `dose_names` are the model's.
     """
     cmt = {number: list(dose_names).index(name) for number, name in inputs.items()}
     columns = tuple(dataset.covariates)
     subjects = [
         _read_subject(dataset, rows, cmt, rules, columns) for rows in _rows(dataset)
     ]
-    return _assemble(dataset, subjects, rules, outputs, tuple(dose_names), columns)
+    return _assemble(dataset, subjects, rules, tuple(dose_names), columns)
 
 
 def _rows(dataset: Dataset) -> list[np.ndarray]:
@@ -210,7 +217,6 @@ def _assemble(
     dataset: Dataset,
     subjects: list[_Subject],
     rules: Mapping[str, str],
-    outputs: Mapping[str, int | None],
     dose_names: tuple[str, ...],
     columns: tuple[str, ...],
 ) -> Schedule:
@@ -218,15 +224,18 @@ def _assemble(
     return Schedule(
         doses=doses,
         resets=_pad_resets(subjects),
-        observations=_pad_observations(dataset, subjects, outputs, columns),
+        observations=_pad_observations(dataset, subjects, columns),
         covariates=_pad_covariates(subjects),
         begin=np.array([s.clock[0] for s in subjects]),
         end=np.array([s.clock.max() for s in subjects]),
         patient=np.arange(len(subjects)),
+        patients=len(subjects),
         dose_names=dose_names,
-        outputs=tuple(outputs),
         columns=columns,
         linear=tuple(name for name in columns if rules.get(name) == "linear"),
+        varying=_varying(subjects, columns),
+        levels=tuple((name, tuple(v)) for name, v in dataset.levels.items()),
+        censored=_censored(dataset),
         has_resets=any(s.resets for s in subjects),
         has_steady=bool((doses.steady > 0).any()),
         has_infusions=bool((doses.mask & (doses.mode > 0)).any()),
@@ -280,11 +289,9 @@ def _pad_resets(subjects: list[_Subject]) -> Resets:
 def _pad_observations(
     dataset: Dataset,
     subjects: list[_Subject],
-    outputs: Mapping[str, int | None],
     columns: tuple[str, ...],
 ) -> Observations:
-    evid, mdv = dataset.records["EVID"], dataset.records["MDV"]
-    kept = [np.flatnonzero((evid[s.rows] == 0) & (mdv[s.rows] == 0)) for s in subjects]
+    kept = [np.flatnonzero(dataset.records["OUTPUT"][s.rows] >= 0) for s in subjects]
     length = bucket(max(len(k) for k in kept))
     rows = [s.rows[k] for s, k in zip(subjects, kept, strict=True)]
 
@@ -305,7 +312,7 @@ def _pad_observations(
         value=item(np.nan_to_num(dataset.records["DV"], nan=1.0), 1.0),
         limit=item(np.nan_to_num(dataset.records["LIMIT"]), 0.0),
         censor=item(np.nan_to_num(dataset.records["CENSOR"]), 0, np.int32),
-        output=item(_output_index(dataset.records["DVID"], outputs), 0, np.int32),
+        output=item(dataset.records["OUTPUT"], 0, np.int32),
         setting=pad(setting, length, 0, np.int32),
         covariate=item(table, 1.0),
         row=pad(rows, length, -1, np.int32),
@@ -313,12 +320,20 @@ def _pad_observations(
     )
 
 
-def _output_index(dvid: np.ndarray, outputs: Mapping[str, int | None]) -> np.ndarray:
-    """The place of each row's DVID among the outputs; one output takes all rows."""
-    numbers = list(outputs.values())
-    if len(numbers) == 1:
-        return np.zeros(len(dvid))
-    return np.array([numbers.index(int(d)) if d in numbers else 0 for d in dvid])
+def _varying(subjects: list[_Subject], columns: tuple[str, ...]) -> frozenset[str]:
+    """The columns with more than one value inside some subject."""
+    moved = [np.ptp(s.settings.value, axis=0) > 0 for s in subjects]
+    return frozenset(np.array(columns)[np.any(moved, axis=0)].tolist())
+
+
+def _censored(dataset: Dataset) -> tuple[frozenset[int], ...]:
+    """The censoring codes of each output, so that only those are compiled."""
+    output, code = dataset.records["OUTPUT"], dataset.records["CENSOR"]
+    places = range(int(output.max(initial=-1)) + 1)
+    return tuple(
+        frozenset(int(c) for c in np.unique(code[output == place]) if c != 0)
+        for place in places
+    )
 
 
 def _pad_covariates(subjects: list[_Subject]) -> Covariates:

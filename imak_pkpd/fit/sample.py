@@ -77,6 +77,7 @@ def sample(
     problem: Mapping[str, Any],
     progress: Progress | None = None,
     *,
+    start: Start | None = None,
     cores: int | None = None,
     held: tuple[str, ...] = HELD,
     explain: Explain = unexplained,
@@ -90,8 +91,9 @@ def sample(
     if it had never stopped. `problem` names what is being fitted (hashes of model, data
     and fit file); the arguments and `estimation` are added to it.
 
-    Other arguments: `cores` chains run at once (all cores); `held` and `explain` as in
-    `find_mode`; `force` continues on another machine; a kill loses `block_s` seconds.
+    Other arguments: `start` replaces the climb to the mode; `cores` chains run at once
+    (all cores); `held` and `explain` as in `find_mode`; `force` continues on another
+    machine; a kill loses `block_s` seconds.
 
     Raises a `ValueError` when JAX is not in float64, when no start has a finite density
     and when the checkpoint is damaged or foreign.
@@ -110,13 +112,13 @@ def sample(
     checkpoint = open_checkpoint(folder, known, machine(), force)
     start_key, chain_key = jax.random.split(jax.random.key(estimation.seed))
     progress.stage("climbing to the mode")
-    start, mode_cpu = _started(
+    begun, mode_cpu = _started(
         checkpoint,
-        lambda: make_start(target, args, estimation, start_key, held, explain),
+        lambda: start or make_start(target, args, estimation, start_key, held, explain),
         clock,
     )
     progress.stage("compiling the sampler")
-    chains = _first_chains(target, args, start, chain_key)
+    chains = _first_chains(target, args, begun, chain_key)
     groups = (
         [tuple(range(len(chains)))] if stacked else [(i,) for i in range(len(chains))]
     )
@@ -124,17 +126,17 @@ def sample(
     program = _program(
         target, estimation.target_accept, estimation.max_tree_depth, stacked
     )
-    _compile(program, states[0], start.scale, args)
+    _compile(program, states[0], begun.scale, args)
     compile_cpu = clock.lap()
     lanes = [
         Lane(i, group, stacked, program, checkpoint, progress, clock.lap, block_s)
         for i, group in enumerate(groups)
     ]
     phases = _all_stages(
-        lanes, states, start.scale, args, estimation, cores or cpu_count() or 1
+        lanes, states, begun.scale, args, estimation, cores or cpu_count() or 1
     )
     cpu = {"mode": mode_cpu, "compile": compile_cpu}
-    return _gathered(phases, start, cpu, estimation.max_tree_depth)
+    return _gathered(phases, begun, cpu, estimation.max_tree_depth)
 
 
 def stages(warmup: int, draws: int, chains: int) -> tuple[Stage, ...]:

@@ -184,18 +184,3 @@ def _act(
         value = jnp.where(steady.replaces[stop.steady], value, state + value)
         acted = jnp.where(stop.steady >= 0, value, acted)
     return acted
-
-
-@jax.custom_vjp
-def guard(leaf: Array) -> Array:
-    """The leaf itself; a non-finite cotangent becomes zero.
-
-    A failed solve must not send NaN into the gradients that other subjects share.
-    """
-    return leaf
-
-
-guard.defvjp(
-    lambda leaf: (leaf, None),
-    lambda _, cotangent: (jnp.where(jnp.isfinite(cotangent), cotangent, 0.0),),
-)

@@ -7,7 +7,7 @@ are inserted in the trace (`insert_arrivals`): an inserted node only splits a st
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Int
 from imak_pkpd.data.events import MODELLED_DURATION, MODELLED_RATE, RATE
 from imak_pkpd.data.padding import bucket, pad
 from imak_pkpd.data.schedule import Doses, ItemF, ItemI, Schedule
-from imak_pkpd.model import AbstractModel, Dosing
+from imak_pkpd.model import AnyModel, Dosing, parameters
 from imak_pkpd.solve.arrivals import Arrivals, DoseParameters, arrive
 
 NOTHING, ARRIVAL, RESET, STEADY = range(4)
@@ -58,11 +58,9 @@ class Mesh(eqx.Module):
         return self.clock.shape[1]
 
 
-def declared_dosing(model: type[AbstractModel]) -> Mapping[str, Dosing]:
+def declared_dosing(model: type[AnyModel]) -> Mapping[str, Dosing]:
     """Which dosing parameters a model class declares (not None), by dose name."""
-    from imak_pkpd.model import parameters
-
-    ones = model(**dict.fromkeys(parameters(model), jnp.ones(())))
+    ones: Any = model(**dict.fromkeys(parameters(model), jnp.ones(())))
     return {name: ones.dosing(name) for name in model.doses}
 
 
@@ -118,7 +116,8 @@ def _pad_with_last(rows: list[np.ndarray], length: int) -> np.ndarray:
 def _fixed_arrivals(schedule: Schedule) -> Arrivals:
     """Arrivals of every subject when no parameter moves them."""
     shape = schedule.doses.clock.shape
-    none = DoseParameters(np.zeros(shape), *(np.ones(shape),) * 3)
+    zero, one = jnp.zeros(shape), jnp.ones(shape)
+    none = DoseParameters(lag=zero, F=one, rate=one, duration=one)
     return jax.vmap(arrive)(schedule.doses, schedule.resets, none)
 
 
@@ -172,7 +171,7 @@ def _record_points(here: Schedule) -> Points:
 def _arrival_points(doses: Doses, arrivals: Arrivals) -> Points:
     """Arrivals and ends that do not move."""
     points: Points = []
-    for d in np.flatnonzero(arrivals.alive):
+    for d in map(int, np.flatnonzero(arrivals.alive)):
         clock = float(arrivals.arrival[d])
         infused = arrivals.length[d] > 0
         points.append((clock, int(doses.order[d]), NOTHING if infused else ARRIVAL, d))

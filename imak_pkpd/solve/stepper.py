@@ -16,7 +16,6 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int
 
-from imak_pkpd.model import AbstractModel
 from imak_pkpd.model.linear import propagate
 from imak_pkpd.solve.status import SolveStatus
 from imak_pkpd.solve.subject import InputsAt
@@ -98,7 +97,7 @@ class Adaptive(AbstractStepper):
 
     def __call__(self, crossing: Crossing, t: Time, y: Vector, h: Time) -> Step:
         solution = diffrax.diffeqsolve(
-            diffrax.ODETerm(lambda s, x, _: crossing.field(s, x)),
+            diffrax.ODETerm(lambda s, x, _: crossing.field(jnp.asarray(s), x)),
             self.solver,
             t,
             # An empty interval is solved over a nominal one and thrown away below.
@@ -124,7 +123,7 @@ def _OK() -> Int[Array, ""]:  # noqa: N802
     return jnp.asarray(SolveStatus.ok, jnp.int32)
 
 
-def default_stepper(model: type[AbstractModel], method: str) -> AbstractStepper:
+def default_stepper(method: str) -> AbstractStepper:
     """The stepper of a [solver] method: closed, mesh or adaptive."""
     match method:
         case "closed":

@@ -14,7 +14,8 @@ from jaxtyping import Array, Float, Int
 
 from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.model import AbstractModel, AbstractStatic, AnyModel, Inputs
-from imak_pkpd.solve.march import March, guard, inputs_of, march
+from imak_pkpd.solve.guard import guard
+from imak_pkpd.solve.march import March, inputs_of, march
 from imak_pkpd.solve.mesh import Mesh
 from imak_pkpd.solve.stepper import AbstractStepper
 from imak_pkpd.solve.subject import at_setting

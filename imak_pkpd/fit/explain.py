@@ -1,0 +1,96 @@
+"""Why a fit cannot start: which subject, time and output has no finite likelihood."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+from numpyro.handlers import seed, substitute
+
+from imak_pkpd.fit.meshing import REFERENCE, Forms, event_mesh, needs_certificate
+from imak_pkpd.fit.mode import Explain
+from imak_pkpd.fit.posterior import (
+    log_likelihood_by_row,
+    population_model,
+    residual_errors,
+    sample_sites,
+    stepper_of,
+)
+from imak_pkpd.fit.problem import Problem
+from imak_pkpd.fit.target import target
+from imak_pkpd.solve.status import SolveStatus
+from imak_pkpd.solve.trajectory import predict
+
+
+def explain_start(problem: Problem, forms: Forms) -> Explain:
+    """A function from a flat position to the sentence that names the failing terms."""
+
+    def explain(position: Float[np.ndarray, " d"]) -> str:
+        status, when, rows = _terms(problem, forms, position)
+        failed = np.flatnonzero(status)
+        return "no start with a finite log-density: " + (
+            _unsolved(problem, status, when, int(failed[0]))
+            if len(failed)
+            else _unlikely(problem, rows)
+        )
+
+    return explain
+
+
+def _terms(
+    problem: Problem, forms: Forms, position: Float[np.ndarray, " d"]
+) -> tuple[
+    Int[np.ndarray, " subject"],
+    Float[np.ndarray, " subject"],
+    Float[np.ndarray, "subject observation"],
+]:
+    """Status and time of each solve, log-likelihood of each row, by the reference."""
+    spec, model, schedule = problem.spec, problem.model, problem.schedule
+    stepper = REFERENCE if needs_certificate(problem) else stepper_of(spec, model)
+    args = jax.tree.map(jnp.asarray, (schedule, event_mesh(problem)))
+    made = target(population_model(spec, model, forms, stepper), args)
+
+    def terms(x: Float[Array, " d"]) -> tuple:
+        values = made.constrain(x, args)
+        sites = seed(substitute(sample_sites, values), jax.random.key(0))
+        individuals, sigmas = sites(spec, model, forms, schedule)
+        prediction = predict(model(**individuals), args[0], args[1], stepper)
+        errors = residual_errors(spec, prediction.outputs, sigmas)
+        rows = log_likelihood_by_row(spec, schedule, errors)
+        return prediction.status, prediction.when, rows
+
+    status, when, rows = jax.jit(terms)(jnp.asarray(position))
+    return np.asarray(status), np.asarray(when), np.asarray(rows)
+
+
+def _unsolved(
+    problem: Problem,
+    status: Int[np.ndarray, " subject"],
+    when: Float[np.ndarray, " subject"],
+    subject: int,
+) -> str:
+    more = int((status != 0).sum()) - 1
+    others = f" (and {more} other subjects)" if more else ""
+    return (
+        f"subject {subject_names(problem)[subject]} cannot be solved from time "
+        f"{when[subject]:g} on{others}: {SolveStatus(int(status[subject])).advice}"
+    )
+
+
+def _unlikely(problem: Problem, rows: Float[np.ndarray, "subject observation"]) -> str:
+    seen = problem.schedule.observations
+    bad = np.argwhere(~np.isfinite(rows) & np.asarray(seen.mask))
+    if len(bad) == 0:
+        return "the priors give no finite density: look at their supports"
+    subject, row = (int(i) for i in bad[0])
+    output = list(problem.spec.output)[int(seen.output[subject, row])]
+    return (
+        f"subject {subject_names(problem)[subject]}, {output} = "
+        f"{float(seen.value[subject, row]):g} at time "
+        f"{float(seen.time[subject, row]):g} is impossible at the prior medians: look "
+        "at its unit and at the priors"
+    )
+
+
+def subject_names(problem: Problem) -> list[str]:
+    """The IDs in the order of the schedule's subjects."""
+    return list(dict.fromkeys(problem.dataset.subject))

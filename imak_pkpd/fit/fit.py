@@ -1,0 +1,255 @@
+"""`fit`: from a fit file to a run folder with its posterior; `resume` continues one.
+
+The order: read and check, mesh and mode, NUTS, certificate (a mesh that fails it is
+halved and the sampling repeated), predictions, `posterior.nc`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imak_pkpd.fit.certificate import Certificate, certify
+from imak_pkpd.fit.checkpoint import Checkpoint, open_checkpoint
+from imak_pkpd.fit.estimation import EstimationBlock
+from imak_pkpd.fit.explain import explain_start
+from imak_pkpd.fit.meshing import (
+    DRAWS,
+    Forms,
+    Meshed,
+    event_mesh,
+    finer,
+    make_mesh,
+    mesh_arrays,
+    mesh_from_arrays,
+    mesh_likelihood,
+    needs_certificate,
+    reference_likelihood,
+)
+from imak_pkpd.fit.posterior import effect_forms, population_model
+from imak_pkpd.fit.problem import Problem, read_problem
+from imak_pkpd.fit.progress import Progress, Silent
+from imak_pkpd.fit.provenance import machine
+from imak_pkpd.fit.record import DataSource, RunRecord, new_record, now
+from imak_pkpd.fit.run import (
+    CHECKPOINT,
+    POSTERIOR,
+    create_run,
+    drop_checkpoint,
+    read_record,
+    recording,
+    update_record,
+)
+from imak_pkpd.fit.sample import Draws, sample
+from imak_pkpd.fit.spec import FitSpec, read_fit
+from imak_pkpd.fit.start import Start
+from imak_pkpd.fit.store import result_tree
+from imak_pkpd.fit.target import target
+from imak_pkpd.fit.tree import write_tree
+
+REPEATS = 2  # samplings on finer meshes before the certificate is reported as failed
+
+
+def fit(
+    spec: FitSpec,
+    runs: Path,
+    out: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    command: tuple[str, ...] = (),
+    progress: Progress | None = None,
+) -> Path:
+    """The folder of a finished run: `run.json` and `posterior.nc`.
+
+    `overrides` replace keys of [estimation] and are recorded. Raises a `ValueError`
+    for whatever is wrong with fit file, model or data, before a folder is made.
+    """
+    spec = overridden(spec, overrides or {})
+    problem = read_problem(spec)
+    folder = create_run(_record(problem, overrides or {}, command), runs, out)
+    with recording(folder):
+        _run(problem, folder, progress or Silent(), force=False)
+    return folder
+
+
+def resume(folder: Path, progress: Progress | None = None, force: bool = False) -> Path:
+    """The folder of a run that was interrupted, now finished: the same draws.
+
+    Raises a `ValueError` when fit file, model or data changed since, when the
+    checkpoint is damaged, or (without `force`) on another machine.
+    """
+    record = read_record(folder)
+    if record.status == "finished":
+        raise ValueError(f"{folder} is finished: there is nothing to resume")
+    spec = overridden(read_fit(record.fit.path), record.overrides)
+    problem = read_problem(spec)
+    _refuse_changes(record, problem, folder)
+    with recording(folder):
+        _run(problem, folder, progress or Silent(), force)
+    return folder
+
+
+def overridden(spec: FitSpec, overrides: Mapping[str, Any]) -> FitSpec:
+    """The spec with some keys of [estimation] replaced."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    if not given:
+        return spec
+    block = EstimationBlock(**{**spec.estimation.model_dump(), **given})
+    return spec.model_copy(update={"estimation": block})
+
+
+def _record(
+    problem: Problem, overrides: Mapping[str, Any], command: tuple[str, ...]
+) -> RunRecord:
+    spec, dataset = problem.spec, problem.dataset
+    data = DataSource(
+        path=str(dataset.path),
+        sha256=dataset.sha256,
+        rows=len(dataset.subject),
+        subjects=len(set(dataset.subject)),
+        exclusions=tuple(
+            {"reason": reason, "rows": rows}
+            for reason, rows in dataset.exclusions.items()
+        ),
+        findings=tuple(asdict(finding) for finding in dataset.findings),
+    )
+    return new_record(
+        spec.path,
+        spec.model,
+        data,
+        spec.estimation.model_dump(),
+        solver=spec.solver.model_dump(),
+        based_on=spec.based_on,
+        overrides=dict(overrides),
+        command=command,
+    )
+
+
+def _refuse_changes(record: RunRecord, problem: Problem, folder: Path) -> None:
+    """A resumed run must be the same run."""
+    again = _record(problem, record.overrides, record.command)
+    pairs = (
+        ("the fit file", record.fit.sha256, again.fit.sha256),
+        ("the model", record.model.sha256, again.model.sha256),
+        (
+            "the data",
+            record.data and record.data.sha256,
+            again.data and again.data.sha256,
+        ),
+    )
+    for what, before, after in pairs:
+        if before != after:
+            raise ValueError(
+                f"{folder}: {what} changed since the run began: restore it, or start a "
+                "new run with `imak fit`"
+            )
+
+
+def _run(problem: Problem, folder: Path, progress: Progress, force: bool) -> None:
+    """Everything that needs a run folder; what is already there is not done again."""
+    forms = effect_forms(problem.spec, problem.schedule)
+    known = {
+        "fit": problem.spec.sha256,
+        "model": read_record(folder).model.sha256,
+        "data": problem.dataset.sha256,
+    }
+    checkpoint = open_checkpoint(folder / CHECKPOINT, known, machine(), force)
+    meshed = _meshed(problem, forms, checkpoint, progress)
+    for repeat in range(REPEATS + 1):
+        draws = _sampled(problem, forms, meshed, folder, repeat, known, progress, force)
+        progress.stage("checking the solver")
+        certificate = _certificate(problem, forms, meshed, draws)
+        if certificate is None or certificate.certified or repeat == REPEATS:
+            break
+        progress.stage("the mesh is too coarse: halving it and sampling again")
+        meshed = meshed._replace(mesh=finer(problem, meshed.mesh))
+    progress.stage("predicting and writing the posterior")
+    tree = result_tree(problem, forms, meshed.mesh, draws, certificate)
+    write_tree(tree, folder / POSTERIOR)
+    update_record(
+        folder,
+        choices=_choices(forms, meshed, certificate),
+        end=now(),
+        status="finished",
+    )
+    drop_checkpoint(folder)
+
+
+def _meshed(
+    problem: Problem, forms: Forms, checkpoint: Checkpoint, progress: Progress
+) -> Meshed:
+    """Mesh and start: those on disk, or new ones that are then on disk."""
+    stored = checkpoint.read("mesh")
+    if stored is None:
+        progress.stage("placing the mesh and climbing to the mode")
+        made = make_mesh(problem, forms, explain_start(problem, forms))
+        mesh = {} if made.certificate is None else mesh_arrays(made.mesh)
+        checkpoint.write(
+            "mesh",
+            {"potentials": made.start.potentials, "meshed": bool(mesh)},
+            {
+                "positions": made.start.positions,
+                "scale": made.start.scale,
+                **{f"mesh_{name}": value for name, value in mesh.items()},
+            },
+        )
+        return made
+    header, arrays = stored
+    start = Start(arrays["positions"], arrays["scale"], tuple(header["potentials"]))
+    if not header["meshed"]:
+        return Meshed(event_mesh(problem), start, None)
+    mesh = {n.removeprefix("mesh_"): a for n, a in arrays.items() if "mesh_" in n}
+    return Meshed(mesh_from_arrays(mesh), start, None)
+
+
+def _sampled(
+    problem: Problem,
+    forms: Forms,
+    meshed: Meshed,
+    folder: Path,
+    repeat: int,
+    known: Mapping[str, str],
+    progress: Progress,
+    force: bool,
+) -> Draws:
+    function = population_model(problem.spec, problem.model, forms)
+    args = (problem.schedule, meshed.mesh)
+    return sample(
+        target(function, args),
+        args,
+        problem.spec.estimation,
+        folder / CHECKPOINT / f"sampling{repeat}",
+        known,
+        progress,
+        start=meshed.start,
+        force=force,
+    )
+
+
+def _certificate(
+    problem: Problem, forms: Forms, meshed: Meshed, draws: Draws
+) -> Certificate | None:
+    """The solver's certificate on posterior draws; None without a mesh."""
+    if not needs_certificate(problem):
+        return None
+    positions = draws.positions.reshape(-1, draws.positions.shape[-1])
+    every = np.linspace(0, len(positions) - 1, min(DRAWS, len(positions))).astype(int)
+    return certify(
+        mesh_likelihood(problem, forms, meshed.mesh),
+        reference_likelihood(problem, forms),
+        positions[every],
+        draws.failures,
+    )
+
+
+def _choices(
+    forms: Forms, meshed: Meshed, certificate: Certificate | None
+) -> dict[str, Any]:
+    """What was decided for this fit, for run.json."""
+    nodes = None if meshed.mesh is None else meshed.mesh.nodes
+    return {
+        "forms": dict(forms),
+        "nodes": nodes,
+        "certificate": None if certificate is None else certificate.to_dict(),
+    }

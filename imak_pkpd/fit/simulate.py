@@ -1,0 +1,163 @@
+"""Predictions and replicates of the data at draws of the population parameters.
+
+| name | random effects | residual error |
+|---|---|---|
+| `ipred` | the draw's own | none |
+| `pred` | zero | none |
+| `replicate_individual` | the draw's own | new |
+| `replicate` | new patients | new |
+
+All are [draw, subject, observation], on the scale of DV and not censored.
+"""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+from numpyro.handlers import seed, substitute, trace
+
+from imak_pkpd.data.schedule import Schedule
+from imak_pkpd.fit.posterior import (
+    columns,
+    population_of,
+    residual_errors,
+    sample_sites,
+    stepper_of,
+)
+from imak_pkpd.fit.spec import FitSpec
+from imak_pkpd.model import AnyModel
+from imak_pkpd.observe import AbstractObserved, conditioned
+from imak_pkpd.population.individual import individual_values
+from imak_pkpd.population.omega import Form
+from imak_pkpd.solve.mesh import Mesh
+from imak_pkpd.solve.stepper import AbstractStepper
+from imak_pkpd.solve.trajectory import predict
+
+Sites = Mapping[str, Float[np.ndarray, "draw ..."]]
+Rows = Float[Array, "subject observation"]
+CHUNK = 25  # draws in memory at once
+
+
+class Simulator:
+    """What is needed to simulate from one fit; `__call__` simulates many draws."""
+
+    def __init__(
+        self,
+        spec: FitSpec,
+        model: type[AnyModel],
+        forms: Mapping[str, Form],
+        stepper: AbstractStepper | None = None,
+    ) -> None:
+        self.spec, self.model, self.forms = spec, model, forms
+        self.stepper = stepper or stepper_of(spec, model)
+
+    def __call__(
+        self, sites: Sites, schedule: Schedule, mesh: Mesh | None, key: PRNGKeyArray
+    ) -> dict[str, Float[np.ndarray, "draw subject observation"]]:
+        """The four predictions for the draws of the latent `sites` (own scale)."""
+        draws = len(next(iter(sites.values())))
+        keys = jax.random.split(key, draws)
+        shared = population_sites(sites, self._effects(schedule))
+
+        def one(draw: tuple) -> dict[str, Rows]:
+            values, same, one_key = draw
+            return self._one(values, same, schedule, mesh, one_key)
+
+        run = jax.jit(lambda xs: jax.lax.map(one, xs, batch_size=CHUNK))
+        return jax.tree.map(np.asarray, run((dict(sites), shared, keys)))
+
+    def _one(
+        self,
+        values: Mapping[str, Array],
+        shared: Mapping[str, Array],
+        schedule: Schedule,
+        mesh: Mesh | None,
+        key: PRNGKeyArray,
+    ) -> dict[str, Rows]:
+        own_key, new_key, patient_key = jax.random.split(key, 3)
+        own = seed(substitute(self._individuals, dict(values)), own_key)
+        ipred, errors = own(schedule, mesh)
+        new = seed(substitute(self._individuals, dict(shared)), patient_key)
+        _, others = new(schedule, mesh)
+        return {
+            "ipred": ipred,
+            "pred": self._population(values, schedule, mesh),
+            "replicate_individual": self._sampled(errors, schedule, own_key),
+            "replicate": self._sampled(others, schedule, new_key),
+        }
+
+    def _individuals(
+        self, schedule: Schedule, mesh: Mesh | None
+    ) -> tuple[Rows, dict[str, AbstractObserved]]:
+        """Predictions and DV distributions of one draw; random effects are sites."""
+        values, sigmas = sample_sites(self.spec, self.model, self.forms, schedule)
+        outputs = self._outputs(self.model(**values), schedule, mesh)
+        return self._selected(outputs, schedule), residual_errors(
+            self.spec, outputs, sigmas
+        )
+
+    def _outputs(
+        self, model: AnyModel, schedule: Schedule, mesh: Mesh | None
+    ) -> dict[str, Rows]:
+        """Outputs by name; NaN in a subject that cannot be solved."""
+        prediction = predict(model, schedule, mesh, self.stepper)
+        solved = (prediction.status == 0)[:, None]
+        return {
+            name: jnp.where(solved, value, jnp.nan)
+            for name, value in prediction.outputs.items()
+        }
+
+    def _population(
+        self, numbers: Mapping[str, Array], schedule: Schedule, mesh: Mesh | None
+    ) -> Rows:
+        population = population_of(self.spec, self.model, self.forms, schedule)
+        values = individual_values(
+            population, numbers, {}, columns(schedule), schedule.patient
+        )
+        outputs = self._outputs(self.model(**values), schedule, mesh)
+        return self._selected(outputs, schedule)
+
+    def _selected(self, outputs: Mapping[str, Rows], schedule: Schedule) -> Rows:
+        """The output that each row measures."""
+        stacked = jnp.stack([outputs[name] for name in self.spec.output])
+        which = jnp.asarray(schedule.observations.output)
+        return jnp.take_along_axis(stacked, which[None], 0)[0]
+
+    def _sampled(
+        self,
+        errors: Mapping[str, AbstractObserved],
+        schedule: Schedule,
+        key: PRNGKeyArray,
+    ) -> Rows:
+        keys = jax.random.split(key, len(self.spec.output))
+        drawn = {
+            name: conditioned(errors[name], block.censoring).sample(one)
+            for (name, block), one in zip(self.spec.output.items(), keys, strict=True)
+        }
+        return self._selected(drawn, schedule)
+
+    def _effects(self, schedule: Schedule) -> frozenset[str]:
+        """The sites that belong to patients: those inside the plate `patient`."""
+
+        return frozenset(
+            name
+            for name, site in self._sites(schedule).items()
+            if any(frame.name == "patient" for frame in site["cond_indep_stack"])
+        )
+
+    def latent(self, schedule: Schedule) -> tuple[str, ...]:
+        """The names of all sites that are sampled."""
+        return tuple(self._sites(schedule))
+
+    def _sites(self, schedule: Schedule) -> dict[str, dict]:
+        sites = trace(seed(sample_sites, jax.random.key(0))).get_trace(
+            self.spec, self.model, self.forms, schedule
+        )
+        return {name: s for name, s in sites.items() if s["type"] == "sample"}
+
+
+def population_sites(sites: Sites, effects: frozenset[str]) -> dict[str, np.ndarray]:
+    """The sites without those of patients."""
+    return {name: value for name, value in sites.items() if name not in effects}

@@ -1,0 +1,169 @@
+"""Sub-steps of the mesh: placed where pilot solves say that the error is made.
+
+A fine uniform mesh is marched once at every pilot (parameter sets of all subjects).
+The embedded error e of a step of length h says that a step of h·(tolerance / e)^(1/p)
+would just do, with p = 5 the order of the error of Tsit5's embedded pair; the largest
+need over pilots is met everywhere, and no step is longer than the stability bound.
+"""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from imak_pkpd.data.schedule import Schedule
+from imak_pkpd.model import AbstractModel, Dosing
+from imak_pkpd.solve.march import Stop, inputs_of, march
+from imak_pkpd.solve.mesh import Mesh, build_mesh
+from imak_pkpd.solve.stepper import Crossing, Explicit
+from imak_pkpd.solve.subject import at_setting
+from imak_pkpd.solve.trajectory import batched
+
+ORDER = 5  # local error of Tsit5's embedded fourth-order solution is O(h^5)
+SAFETY = 0.9  # the usual margin of step-size controllers
+STABLE = 2.5  # |λ|·h; the real stability interval of Tsit5 ends near 3.0
+FINE = 512  # steps of the first mesh over the whole span
+FINEST = 16384  # beyond this an explicit mesh is the wrong tool
+# A state below this share of its largest value needs no relative accuracy of its own.
+NEGLIGIBLE = 1e-9
+
+
+class _Need(NamedTuple):
+    """What the pilots ask for, per subject and node of the fine mesh."""
+
+    clock: Float[Array, "pilot subject node"]
+    steps: Float[Array, "pilot subject node"]
+    solved: Float[Array, "pilot subject"]
+
+
+def calibrate(
+    pilots: Sequence[AbstractModel],
+    schedule: Schedule,
+    dosing: Mapping[str, Dosing],
+    tolerance: float,
+) -> Mesh:
+    """The mesh whose steps have a relative error of `tolerance` at every pilot.
+
+    `pilots` are models with leaves [subject]. Raises a `ValueError` when no pilot can
+    be solved.
+    """
+    need = _first_needs(pilots, schedule, dosing, tolerance)
+    coarse = _placed(need, schedule, dosing)
+    # Once more on the mesh just placed: a long first step hides what is inside it.
+    need = _needs(pilots, schedule, coarse, tolerance)
+    return _placed(need, schedule, dosing) if need.solved.any(0).all() else coarse
+
+
+def _first_needs(
+    pilots: Sequence[AbstractModel],
+    schedule: Schedule,
+    dosing: Mapping[str, Dosing],
+    tolerance: float,
+) -> _Need:
+    """Needs on the coarsest uniform mesh that solves every subject at some pilot."""
+    fine = FINE
+    while fine <= FINEST:
+        mesh = build_mesh(schedule, dosing, _uniform(schedule, fine))
+        need = _needs(pilots, schedule, mesh, tolerance)
+        if need.solved.any(0).all():
+            return need
+        fine *= 4
+    hopeless = np.flatnonzero(~need.solved.any(0))
+    raise ValueError(
+        f"no pilot solves subject number {hopeless[0] + 1} even with {FINEST} steps: "
+        "the priors may allow impossible rates, or the model is stiff "
+        '(try [solver] method = "adaptive")'
+    )
+
+
+def _placed(need: _Need, schedule: Schedule, dosing: Mapping[str, Dosing]) -> Mesh:
+    """The mesh of the events with the needed sub-steps between them."""
+    events = build_mesh(schedule, dosing).clock
+    steps = [_place(need, s, events[s]) for s in range(schedule.subjects)]
+    return build_mesh(schedule, dosing, steps)
+
+
+def refined(mesh: Mesh, schedule: Schedule, dosing: Mapping[str, Dosing]) -> Mesh:
+    """The mesh with every step halved."""
+    clock = np.asarray(mesh.clock)
+    middles = [np.unique(0.5 * (row[1:] + row[:-1])) for row in clock]
+    extra = [
+        np.unique(np.concatenate([row, middle]))
+        for row, middle in zip(clock, middles, strict=True)
+    ]
+    return build_mesh(schedule, dosing, extra, 2 * mesh.steady_steps)
+
+
+def _uniform(schedule: Schedule, steps: int) -> list[np.ndarray]:
+    ends = zip(np.asarray(schedule.begin), np.asarray(schedule.end), strict=True)
+    return [np.linspace(begin, end, steps + 1)[1:-1] for begin, end in ends]
+
+
+def _needs(
+    pilots: Sequence[AbstractModel], schedule: Schedule, mesh: Mesh, tolerance: float
+) -> _Need:
+    """One march of the fine mesh per pilot."""
+
+    def one(model: AbstractModel, here: Schedule, grid: Mesh) -> _Need:
+        path = march(model, here, grid, Explicit())
+        size = jnp.abs(path.after)
+        floor = NEGLIGIBLE * size.max(0) + 1e-300
+        relative = jnp.max(jnp.abs(path.error) / (size + floor), -1)
+        h = jnp.where(path.stops.length > 0, path.stops.length, jnp.inf)
+        per_time = (relative / (SAFETY * tolerance)) ** (1 / ORDER) / h
+        speed = jax.vmap(lambda s, y: _speed(model, here, path.unravel, s, y))(
+            path.stops, path.after
+        )
+        clock = path.stops.time + path.stops.shift
+        needed = jnp.maximum(per_time, speed / STABLE)
+        solved = (path.status == 0) & jnp.all(jnp.isfinite(needed))
+        return _Need(clock, jnp.where(jnp.isfinite(needed), needed, 0.0), solved)
+
+    run = jax.jit(lambda m, s, g: jax.vmap(one, in_axes=(batched(m), 0, 0))(m, s, g))
+    found = [jax.tree.map(np.asarray, run(m, schedule, mesh)) for m in pilots]
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *found)
+
+
+def _speed(
+    model: AbstractModel, schedule: Schedule, unravel: Callable, stop: Stop, y: Array
+) -> Float[Array, ""]:
+    """A bound on the fastest rate: the spectral radius of the Jacobian.
+
+    States are scaled by their own sizes first, which leaves the eigenvalues as they are
+    and brings the norm close to the radius.
+    """
+    here = at_setting(model, schedule.covariates.setting[stop.change])
+    crossing = Crossing(here, inputs_of(schedule, stop), unravel)
+    slope = jax.jacfwd(lambda x: crossing.field(stop.time, x))(y)
+    size = jnp.abs(y) + NEGLIGIBLE * jnp.max(jnp.abs(y)) + 1e-300
+    slope = slope * size[None, :] / size[:, None]
+    # Gelfand: |J^8|^(1/8) bounds the radius from above and is near it.
+    scale = jnp.max(jnp.abs(slope)) + 1e-300
+    matrix = slope / scale
+    for _ in range(3):
+        matrix = matrix @ matrix
+    norm = jnp.sqrt(jnp.sum(matrix**2))
+    return scale * norm ** (1 / 8)
+
+
+def _place(need: _Need, subject: int, events: np.ndarray) -> np.ndarray:
+    """Sub-step times of one subject: equal shares of the need between two events."""
+    clocks = need.clock[:, subject]
+    grid = np.unique(np.concatenate([clocks.ravel(), events]))
+    grid = grid[(grid >= events[0]) & (grid <= events[-1])]
+    middle = 0.5 * (grid[1:] + grid[:-1])
+    density = np.zeros(len(middle))
+    for pilot in np.flatnonzero(need.solved[:, subject]):
+        place = np.searchsorted(clocks[pilot], middle, "right") - 1
+        density = np.maximum(density, need.steps[pilot, subject][place])
+    total = np.concatenate([[0.0], np.cumsum(density * np.diff(grid))])
+    ends = np.interp(np.unique(events), grid, total)
+    shares = [
+        np.linspace(a, b, max(int(np.ceil(b - a)), 1) + 1)[1:-1]
+        for a, b in itertools.pairwise(ends)
+    ]
+    return np.interp(np.concatenate([*shares, np.zeros(0)]), total, grid)
