@@ -93,7 +93,11 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "V: Scalar = 3.0",
         "Good.V is not a parameter",
     ),
-    "scale": ('"L", "volume"', '"L", "volume", scale="ln"', "scale is 'ln'"),
+    "scale": (
+        '"L", "volume"',
+        '"L", "volume", scale="ln"',
+        "mine.py:18: the model file stopped with",
+    ),
     "no time": ('    time = "h"\n', "", "Good does not declare `time`"),
     "no doses": ('    doses = {"central": "mg"}\n', "", "not declare `doses`"),
     "no outputs": ('    outputs = {"concentration": "mg/L"}\n', "", "`outputs`"),
