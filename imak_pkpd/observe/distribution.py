@@ -37,18 +37,24 @@ class AbstractObserved(dist.Distribution):
         """The weighted residual (DV - prediction) / scale."""
 
     @abc.abstractmethod
-    def log_cdf(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
-        """log P(DV <= value)."""
-
-    @abc.abstractmethod
-    def log_sf(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
-        """log P(DV >= value)."""
+    def log_tail(
+        self, value: Float[Array, "..."], side: Float[Array, "..."]
+    ) -> Float[Array, "..."]:
+        """log P(DV <= value) where `side` is 1, log P(DV >= value) where it is -1."""
 
     @abc.abstractmethod
     def log_interval(
         self, lower: Float[Array, "..."], upper: Float[Array, "..."]
     ) -> Float[Array, "..."]:
         """log P(lower <= DV <= upper), both finite and inside the support."""
+
+    def log_cdf(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
+        """log P(DV <= value)."""
+        return self.log_tail(value, jnp.ones(()))
+
+    def log_sf(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
+        """log P(DV >= value)."""
+        return self.log_tail(value, -jnp.ones(()))
 
     def cdf(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
         """P(DV <= value)."""
@@ -105,11 +111,10 @@ class LocationScale(AbstractObserved):
     ) -> Float[Array, "..."]:
         return self.law.log_pdf(self.standardised(value)) - jnp.log(self.scale)
 
-    def log_cdf(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
-        return self.law.log_cdf(self.standardised(value))
-
-    def log_sf(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
-        return self.law.log_cdf(-self.standardised(value))
+    def log_tail(
+        self, value: Float[Array, "..."], side: Float[Array, "..."]
+    ) -> Float[Array, "..."]:
+        return self.law.log_cdf(side * self.standardised(value))
 
     def log_interval(
         self, lower: Float[Array, "..."], upper: Float[Array, "..."]
@@ -168,14 +173,12 @@ class LogLocationScale(AbstractObserved):
         density = Gaussian().log_pdf(self.standardised(value)) - jnp.log(self.scale)
         return jnp.where(inside, density - jnp.log(value), -jnp.inf)
 
-    def log_cdf(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
+    def log_tail(
+        self, value: Float[Array, "..."], side: Float[Array, "..."]
+    ) -> Float[Array, "..."]:
         inside, value = self._inside(value)
-        below = Gaussian().log_cdf(self.standardised(value))
-        return jnp.where(inside, below, -jnp.inf)
-
-    def log_sf(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
-        inside, value = self._inside(value)
-        return jnp.where(inside, Gaussian().log_cdf(-self.standardised(value)), 0.0)
+        log_p = Gaussian().log_cdf(side * self.standardised(value))
+        return jnp.where(inside, log_p, jnp.where(side > 0, -jnp.inf, 0.0))
 
     def _inside(
         self, value: Float[Array, "..."]

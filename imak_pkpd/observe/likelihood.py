@@ -14,7 +14,6 @@ M4 gives the same of Y on condition that Y >= 0, in every row; a log-normal Y is
 positive, so M4 is M3 there. A measured DV < 0 has density 0 under M4: log 0 = -inf.
 """
 
-from collections.abc import Callable
 from typing import Literal
 
 import jax
@@ -22,11 +21,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from imak_pkpd.observe.distribution import AbstractObserved
+from imak_pkpd.observe.sparse import in_rows
 from imak_pkpd.observe.truncation import above_zero
 
 Method = Literal["M3", "M4"]
 
 NONE, LEFT, RIGHT, INTERVAL = 0, 1, -1, 2
+CENSORED = frozenset((LEFT, RIGHT, INTERVAL))
 
 
 def conditioned(distribution: AbstractObserved, method: Method) -> AbstractObserved:
@@ -41,57 +42,49 @@ def log_likelihood(
     limit: Float[Array, "..."],
     method: Method = "M3",
     mask: Bool[Array, "..."] | None = None,
+    present: frozenset[int] = CENSORED,
 ) -> Float[Array, "..."]:
     """The log-likelihood of each row, by the table above.
 
     Arguments: `distribution` of each DV; `value`, `censor`, `limit` the row's DV,
     CENS and LIMIT; `method` what the assay can report; `mask` the rows that count
-    (all). Branches of censoring that no row needs are not computed.
+    (all); `present` the censoring codes that may occur (all): the others are not
+    compiled (0.4 CPU-seconds for tails, 0.7 for intervals), and a row of another code
+    is NaN. A code that may occur but does not costs no time.
     """
     given = conditioned(distribution, method)
     counted = jnp.asarray(True) if mask is None else mask
-    measured = counted & (censor == NONE)
-    left, right, interval = _bounds(censor, value, limit, given.lowest)
-    lower = jnp.where(censor == INTERVAL, limit, value)
+    side, between = _sides(censor, value, limit, given.lowest)
     centre = jax.lax.stop_gradient(distribution.median)
 
-    def safe(rows: Bool[Array, "..."], at: Float[Array, "..."]) -> Float[Array, "..."]:
-        """`at`, or where the row is not of this kind a DV with finite derivatives."""
-        return jnp.where(rows, at, centre)
+    def rows(
+        chosen: Bool[Array, "..."], at: Float[Array, "..."]
+    ) -> Float[Array, "..."]:
+        """`at`; where the row is not of this kind, a DV with finite derivatives."""
+        return jnp.where(chosen, at, centre)
 
-    kinds = (
-        (counted & left, lambda rows: given.log_cdf(safe(rows, value))),
-        (counted & right, lambda rows: given.log_sf(safe(rows, lower))),
-        (
-            counted & interval,
-            lambda rows: given.log_interval(safe(rows, limit), safe(rows, value)),
-        ),
-    )
-    density = given.log_prob(safe(measured, value))
-    total = jnp.where(measured, density, 0.0)
-    return sum((_if_any(rows, log_p, total) for rows, log_p in kinds), total)
+    measured, one_sided = counted & (censor == NONE), counted & (side != 0)
+    inside = counted & between
+    total = jnp.where(measured, given.log_prob(rows(measured, value)), 0.0)
+    if present:
+        at = rows(one_sided, jnp.where(jnp.isposinf(value), limit, value)), side
+        total += in_rows(lambda d, *at: d.log_tail(*at), given, one_sided, *at)
+    if INTERVAL in present:
+        at = rows(inside, limit), rows(inside, value)
+        total += in_rows(lambda d, *at: d.log_interval(*at), given, inside, *at)
+    known = jnp.isin(censor, jnp.asarray((NONE, *present))) | ~counted
+    return jnp.where(known, total, jnp.nan)
 
 
-def _bounds(
+def _sides(
     censor: Int[Array, "..."],
     value: Float[Array, "..."],
     limit: Float[Array, "..."],
     lowest: float,
-) -> tuple[Bool[Array, "..."], Bool[Array, "..."], Bool[Array, "..."]]:
-    """Which rows are left-, right- and interval-censored: rows 2 to 6 of the table."""
-    between = censor == INTERVAL
-    no_lower, no_upper = between & (limit <= lowest), between & jnp.isposinf(value)
+) -> tuple[Float[Array, "..."], Bool[Array, "..."]]:
+    """1 of a left-, -1 of a right-censored row, else 0; and who has two limits."""
+    interval = censor == INTERVAL
+    no_lower, no_upper = interval & (limit <= lowest), interval & jnp.isposinf(value)
     left, right = (censor == LEFT) | no_lower, (censor == RIGHT) | no_upper
-    return left, right, between & ~no_lower & ~no_upper
-
-
-def _if_any(
-    rows: Bool[Array, "..."],
-    log_p: Callable[[Bool[Array, "..."]], Float[Array, "..."]],
-    like: Float[Array, "..."],
-) -> Float[Array, "..."]:
-    """`log_p` in its rows and 0 elsewhere; not computed when there is no such row."""
-    zero = jnp.zeros_like(like)
-    return jax.lax.cond(
-        rows.any(), lambda: jnp.where(rows, log_p(rows), zero), lambda: zero
-    )
+    side = jnp.where(left, 1.0, jnp.where(right, -1.0, 0.0))
+    return side, interval & ~no_lower & ~no_upper

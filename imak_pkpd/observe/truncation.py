@@ -80,13 +80,13 @@ class TruncatedAtZero(AbstractObserved):
         density = self.whole.log_prob(value) - self.log_mass
         return jnp.where(value >= 0, density, -jnp.inf)
 
-    def log_cdf(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
-        inside = self.whole.log_interval(self._zero, value)
-        return self._given(inside, self.whole.log_sf(value))
-
-    def log_sf(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
-        outside = self.whole.log_interval(self._zero, value)
-        return self._given(self.whole.log_sf(value), outside)
+    def log_tail(
+        self, value: Float[Array, "..."], side: Float[Array, "..."]
+    ) -> Float[Array, "..."]:
+        below = self.whole.log_interval(self._zero, value)
+        above = self.whole.log_sf(value)
+        left = side > 0
+        return self._given(jnp.where(left, below, above), jnp.where(left, above, below))
 
     def log_interval(
         self, lower: Float[Array, "..."], upper: Float[Array, "..."]
