@@ -92,11 +92,10 @@ def figure(
 
 
 def _stamp(canvas: Canvas) -> None:
-    """The words SYNTHETIC DATA across the figure, behind its content."""
-    canvas.text(
-        0.5, 0.5, SYNTHETIC, ha="center", va="center", color=ORANGE, alpha=0.16,
-        fontsize=26, weight="bold", zorder=-1,
-    )  # fmt: skip
+    """The words SYNTHETIC DATA above the axes, on the right."""
+    canvas.suptitle(
+        SYNTHETIC, x=0.995, ha="right", fontsize=7.5, weight="bold", color=ORANGE
+    )
 
 
 def inline(svg: str, name: str, alt: str) -> str:

@@ -248,13 +248,36 @@ def _sampled(values: dict[str, np.ndarray], last: str = "subject") -> xr.Dataset
     return group.assign_coords(draw=np.arange(group.sizes["draw"]))
 
 
+@pytest.fixture(scope="session")
+def attack() -> str:
+    """The identifier that would run, were it not escaped."""
+    return ATTACK
+
+
+@pytest.fixture(scope="session")
+def record() -> dict[str, Any]:
+    """A finished run's `run.json`, as far as the report reads it."""
+    return {
+        "run": "20260102T030405-abcdef01",
+        "status": "finished",
+        "start": "2026-01-02T03:04:05+00:00",
+        "fit": {"path": "fits/oral.toml", "text": FIT, "sha256": "0" * 64},
+        "model": {"path": "models/oral.py", "source": MODEL, "sha256": "1" * 64},
+        "data": {"path": "oral.csv", "sha256": "2" * 64, "rows": 132, "subjects": 12},
+        "seed": 1,
+        "estimation": {"chains": 2, "warmup": 150, "draws": 150},
+        "machine": {"system": "Linux", "versions": {"jax": "0.12"}},
+        "result": {"cpu_s": {"warmup": 3.2}, "leapfrogs": {"warmup": 1000}},
+    }
+
+
 @pytest.fixture
 def run_folder(small_tree: xr.DataTree, tmp_path: Path) -> Callable[..., Path]:
-    """A function that writes a run folder from a tree and changes of run.json."""
+    """A function that writes a run folder from a tree and the entries of run.json."""
 
-    def write(tree: xr.DataTree | None = None, **changes: Any) -> Path:
-        (tree or small_tree).to_netcdf(tmp_path / "posterior.nc", engine="h5netcdf")
-        record = {"status": "finished", **changes}
+    def write(tree: xr.DataTree | None = None, **record: Any) -> Path:
+        used = small_tree if tree is None else tree
+        used.to_netcdf(tmp_path / "posterior.nc", engine="h5netcdf")
         (tmp_path / "run.json").write_text(json.dumps(record))
         return tmp_path
 

@@ -41,7 +41,7 @@ def distribution(run: Run) -> Iterator[Block]:
     lines = -(-len(eta) // columns)
     yield figure(
         run,
-        "random-effects",
+        "random-effects-spread",
         lambda canvas: _draw_distributions(canvas, run, eta, lines, columns),
         alt="Histograms of the patients' random effects (posterior means) with the "
         "normal density of the estimated SD.",
