@@ -23,9 +23,12 @@ class Lines:
         self._every = every
         self._chains: dict[int, ChainReport] = {}
         self._last = 0.0
+        self._stage = ""
 
     def stage(self, text: str) -> None:
-        self._print(text)
+        if text != self._stage:  # warm-up has several windows of one name
+            self._print(text)
+        self._stage = text
 
     def chain(self, report: ChainReport) -> None:
         self._chains[report.chain] = report

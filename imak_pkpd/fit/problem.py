@@ -19,7 +19,7 @@ from imak_pkpd.data.schedule import Schedule, build_schedule
 from imak_pkpd.fit.agreement import check_fit, check_levels, missing_files
 from imak_pkpd.fit.grammar import FitError
 from imak_pkpd.fit.spec import FitSpec
-from imak_pkpd.model import AnyModel
+from imak_pkpd.model import AbstractStatic, AnyModel
 from imak_pkpd.model.load import load_model
 from imak_pkpd.solve.mesh import declared_dosing
 
@@ -70,7 +70,7 @@ def data_block(spec: FitSpec) -> DataBlock:
 
 def expectations(spec: FitSpec, model: type[AnyModel]) -> Expectations:
     """What the fit file and the model expect of the data."""
-    dosing = declared_dosing(model)
+    dosing = {} if issubclass(model, AbstractStatic) else declared_dosing(model)
     used = set(covariate_forms(spec))
     return Expectations(
         outputs={

@@ -1,32 +1,25 @@
 """The command as a user starts it: quick help, exit codes, one sentence per error."""
 
-import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from imak_pkpd.cli.failure import BAD_INPUT, ERROR, explain
 
+Imak = Callable[..., Any]  # the fixture of conftest.py
 VERBS = ("init", "check", "fit", "resume", "report", "runs")
 HEAVY = ("jax", "pandas", "numpyro", "xarray", "arviz", "matplotlib", "numpy")
 
 
-def imak(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """`imak` as a process that is no terminal."""
-    environment = {k: v for k, v in os.environ.items() if k != "FORCE_COLOR"}
-    command = (sys.executable, "-m", "imak_pkpd.cli", *words)
-    return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True
-    )
-
-
-def test_help_names_every_verb() -> None:
-    done = imak("--help")
-    assert done.returncode == 0
-    assert [verb for verb in VERBS if not re.search(rf"\b{verb}\b", done.stdout)] == []
+def test_help_names_every_verb(process: Imak) -> None:
+    done = process("--help")
+    assert done.code == 0
+    assert [verb for verb in VERBS if not re.search(rf"\b{verb}\b", done.output)] == []
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -43,14 +36,14 @@ def test_help_imports_nothing_heavy() -> None:
     assert [name for name in HEAVY if name in loaded.split()] == []
 
 
-def test_an_unknown_verb_is_bad_input() -> None:
-    assert imak("guess").returncode == BAD_INPUT
+def test_an_unknown_verb_is_bad_input(process: Imak) -> None:
+    assert process("guess").code == BAD_INPUT
 
 
 def test_init_copies_the_project_and_overwrites_nothing(
-    root: Path, tmp_path: Path
+    process: Imak, root: Path, tmp_path: Path
 ) -> None:
-    assert imak("init", "mine", cwd=tmp_path).returncode == 0
+    assert process("init", "mine", cwd=tmp_path).code == 0
     for folder in ("models", "fits"):
         ours = {p.relative_to(root) for p in (root / folder).rglob("*") if visible(p)}
         copied = {
@@ -58,9 +51,9 @@ def test_init_copies_the_project_and_overwrites_nothing(
             for p in (tmp_path / "mine" / folder).rglob("*")
         }
         assert copied == ours
-    again = imak("init", "mine", cwd=tmp_path)
-    assert again.returncode == BAD_INPUT
-    assert again.stderr.startswith("imak: mine/models exists")
+    again = process("init", "mine", cwd=tmp_path)
+    assert again.code == BAD_INPUT
+    assert again.error.startswith("imak: mine/models exists")
 
 
 def visible(path: Path) -> bool:
