@@ -37,7 +37,8 @@ def test_each_output_has_its_panels(
 ) -> None:
     run = read_run(run_folder(three_outputs, **record), anonymise=False)
     good = make(goodness.SECTION, run)
-    assert {"dv-predictions-1", "dv-predictions-2"} <= figures(good)
+    names = ("dv-predictions", "residuals", "normal-quantiles")
+    assert figures(good) == {f"{name}-{k}" for name in names for k in (1, 2)}
     assert not any("could not be made" in check.reason for check in good.not_run)
     assert any("nothing" in check.what for check in good.not_run)
     checks = make(vpc.SECTION, run)
@@ -62,13 +63,11 @@ def test_a_patient_without_samples_is_named(
     run_folder: Callable[..., Path], small_tree: xr.DataTree, record: dict
 ) -> None:
     tree = small_tree.copy()
+    kept = np.flatnonzero(tree["observed_data/subject_index"].values != 6)
+    assert len(kept) == 110
     for group in ("observed_data", "posterior_predictive"):
-        dataset = tree[group].to_dataset()
-        kept = tree["observed_data/subject_index"].values != 6
-        tree[group] = xr.DataTree(dataset.isel(observation=np.flatnonzero(kept)))
-        if group == "observed_data":
-            rows = kept
-    assert rows.sum() == 110
+        rest = tree[group].to_dataset().isel(observation=kept)
+        tree[group] = xr.DataTree(rest)
     made = make(
         individuals.SECTION, read_run(run_folder(tree, **record), anonymise=False)
     )

@@ -164,6 +164,8 @@ def normality(run: Run) -> Iterator[Block]:
     """Quantiles of IWRES and NPDE against the normal ones, and their moments."""
     rows = []
     for k, output in enumerate(run.outputs):
+        if not np.any(run.goodness.output == k):
+            continue
         for name, residual in (("IWRES", run.goodness.iwres), ("NPDE", run.npde.value)):
             usable = _usable(run, k, name, residual)
             if len(usable) > 1:
