@@ -83,23 +83,29 @@ class TruncatedAtZero(AbstractObserved):
     def log_tail(
         self, value: Float[Array, "..."], side: Float[Array, "..."]
     ) -> Float[Array, "..."]:
-        below = self.whole.log_interval(self._zero, value)
-        above = self.whole.log_sf(value)
+        zero, value = jnp.broadcast_arrays(self._zero, value)
+        below = self.whole.log_interval(zero, value)
+        mass, above = self.whole.log_sf(jnp.stack([zero, value]))
         left = side > 0
-        return self._given(jnp.where(left, below, above), jnp.where(left, above, below))
+        inside = jnp.where(left, below, above)
+        return _given(mass, inside, jnp.where(left, above, below))
 
     def log_interval(
         self, lower: Float[Array, "..."], upper: Float[Array, "..."]
     ) -> Float[Array, "..."]:
-        below = self.whole.log_interval(self._zero, lower)
-        outside = jnp.logaddexp(below, self.whole.log_sf(upper))
-        return self._given(self.whole.log_interval(lower, upper), outside)
+        zero, lower, upper = jnp.broadcast_arrays(self._zero, lower, upper)
+        # stacked: one program for both
+        below, inside = self.whole.log_interval(
+            jnp.stack([zero, lower]), jnp.stack([lower, upper])
+        )
+        mass, above = self.whole.log_sf(jnp.stack([zero, upper]))
+        return _given(mass, inside, jnp.logaddexp(below, above))
 
-    def _given(
-        self, inside: Float[Array, "..."], outside: Float[Array, "..."]
-    ) -> Float[Array, "..."]:
-        """log P(inside | DV >= 0); by the other side where it is nearly 1."""
-        mass = self.log_mass
-        likely = outside < inside
-        rest = jnp.where(likely, outside - mass, -1.0)
-        return jnp.where(likely, log1mexp(rest), inside - mass)
+
+def _given(
+    mass: Float[Array, "*n"], inside: Float[Array, "*n"], outside: Float[Array, "*n"]
+) -> Float[Array, "*n"]:
+    """log P(inside | DV >= 0); by the other side where it is nearly 1."""
+    likely = outside < inside
+    rest = jnp.where(likely, outside - mass, -1.0)
+    return jnp.where(likely, log1mexp(rest), inside - mass)
