@@ -41,8 +41,8 @@ class Finding:
 
     check: str
     passed: bool
-    value: float
-    limit: float
+    value: float | int
+    limit: float | int
     message: str
 
 
@@ -72,7 +72,7 @@ class Diagnostics:
         """No check failed and none that is required is missing."""
         return not self.failed and not any(missing.required for missing in self.not_run)
 
-    def value(self, check: str) -> float | None:
+    def value(self, check: str) -> float | int | None:
         """The figure of a check, None where it was not made."""
         return next((f.value for f in self.findings if f.check == check), None)
 

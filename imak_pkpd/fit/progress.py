@@ -1,7 +1,7 @@
 """What a running fit tells: `Progress` is what the sampler calls, `Silent` says nothing
 and `LiveTable` draws one row per chain."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.live import Live
@@ -23,6 +23,7 @@ class ChainReport(NamedTuple):
     failed_solves: int
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Called from the sampler's threads, one call at a time."""
 

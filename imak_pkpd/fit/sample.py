@@ -189,9 +189,11 @@ def _one_stage(
             for lane, state in zip(lanes, states, strict=True)
         ]
         try:
-            wait(running, return_when=FIRST_EXCEPTION)
+            finished, _ = wait(running, return_when=FIRST_EXCEPTION)
+            for future in finished:
+                future.result()  # raises what a lane raised
         finally:
-            stop.set()  # harmless when all are done; ends the others when one failed
+            stop.set()  # the others end after their block
     ended = [future.result() for future in running]
     return [state for state, _ in ended], joined([rows for _, rows in ended], axis=0)
 

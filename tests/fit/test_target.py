@@ -48,7 +48,7 @@ def test_the_potential_is_minus_the_log_density(density: Target) -> None:
 
 
 def test_sites_lie_where_their_slices_say(density: Target) -> None:
-    position = np.arange(4.0)
+    position = jnp.arange(4.0)
     values = density.constrain(position, (Y,))
     np.testing.assert_array_equal(position[density.sites["eta_a"]], values["eta_a"])
     np.testing.assert_allclose(
