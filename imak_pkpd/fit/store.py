@@ -66,7 +66,7 @@ def result_tree(
         "prior": posterior_group(_public(prior), problem.schedule.patients),
         "prior_predictive": prior_replicates,
     }
-    names = {"subject": subject_names(problem)}
+    names = {"subject": subject_names(problem), "output": [*problem.spec.output]}
     coordinates: dict[str, Coordinates] = {group: names for group in groups}
     coordinates["posterior_predictive"] = {**names, "draw": kept}
     tree = build_tree(groups, coordinates, _attributes(problem, certificate, draws))
@@ -223,6 +223,7 @@ def _attributes(
     return {
         "problem": problem.spec.problem,
         "fit": str(problem.spec.path),
+        "settings": str(problem.spec),
         "fit_sha256": problem.spec.sha256,
         "data_sha256": problem.dataset.sha256,
         "synthetic": problem.spec.data is not None and problem.spec.data.synthetic,

@@ -10,6 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 
+CENSORING = "M3"
+"""The rule of an output whose fit file names none."""
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One parameter as the model file declares it and the fit file knows it."""
@@ -153,8 +157,8 @@ def _constant(node: ast.expr) -> str:
 
 
 def _output(name: str, table: Mapping[str, Any]) -> Output:
-    words = {key: str(table.get(key, "")) for key in ("unit", "error", "censoring")}
-    return Output(name, **words)
+    unit, error = (str(table.get(key, "")) for key in ("unit", "error"))
+    return Output(name, unit, error, str(table.get("censoring", CENSORING)))
 
 
 def _docstring(model_text: str) -> str:

@@ -84,8 +84,10 @@ class Run:
     @cached_property
     def facts(self) -> Facts:
         """What the fit file and the model file say."""
+        # the settings in full where the run has them; the file may be based on another
+        said = self.tree.attrs.get("settings") or self.fact("fit", "text", default="")
         return read_facts(
-            str(self.fact("fit", "text", default="")),
+            str(said),
             str(self.fact("model", "source", default="")),
         )
 
@@ -131,7 +133,7 @@ class Run:
     @cached_property
     def covariates(self) -> dict[str, Float[np.ndarray, " subject"]]:
         """Numeric columns of `constant_data` with one value per patient."""
-        constant = self.need("constant_data", "subject")
+        constant = self.need("constant_data")
         return {
             str(name): np.asarray(column.values, dtype=np.float64)
             for name, column in constant.data_vars.items()

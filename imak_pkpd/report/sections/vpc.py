@@ -34,7 +34,7 @@ def plain(run: Run) -> Iterator[Block]:
     """The VPC of every output and dose group, with the share below the limit."""
     yield Prose(
         "Bins are cut at quantiles of time, as many as a patient has samples at the "
-        f"median (3 to 10). {HOW}"
+        f"median (3 to 10). {HOW} There are {_replicate_count(run)} replicates."
     )
     for k, g, rows, group in _panels(run):
         yield from _plain_panel(run, k, g, rows, group)
@@ -117,6 +117,11 @@ def _corrected_panel(run: Run, k: int, rows: np.ndarray) -> Iterator[Block]:
     )
     caption = f"Prediction-corrected VPC of {name}, in numbers."
     yield _numbers(f"pcvpc-{k + 1}", caption, panel)
+
+
+def _replicate_count(run: Run) -> int:
+    sizes = run.need("posterior_predictive", "replicate").sizes
+    return sizes["chain"] * sizes["draw"]
 
 
 def _limits(good: Goodness) -> np.ndarray:
