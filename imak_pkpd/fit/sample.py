@@ -1,13 +1,11 @@
-"""`sample`: draws of the posterior by NUTS, in stages, resumable at any moment.
+"""`sample`: draws of the posterior by NUTS, resumable at any moment.
 
-Warm-up is a few windows. At the end of each the draws of all chains together correct
-the metric (`metric.adapted_scale`); within a window a chain depends on nothing but its
-own state, so chains run in threads and a killed fit continues bit for bit.
+From the start of the chains (`start`) through the stages (`stages`), all of it kept in
+a checkpoint, so that a killed fit continues bit for bit.
 """
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -23,25 +21,21 @@ from jaxtyping import Float, PRNGKeyArray
 
 from imak_pkpd.fit.checkpoint import Checkpoint, open_checkpoint
 from imak_pkpd.fit.estimation import EstimationBlock
-from imak_pkpd.fit.lane import Lane, Program, Rows, Stage, joined
-from imak_pkpd.fit.metric import Scale, adapted_scale
+from imak_pkpd.fit.lane import Lane, Program, Rows, joined
+from imak_pkpd.fit.metric import Scale
 from imak_pkpd.fit.mode import HELD, Explain, unexplained
 from imak_pkpd.fit.nuts import (
     Chain,
     Point,
     block_program,
-    restart_step_size,
     start_chain,
 )
 from imak_pkpd.fit.progress import Progress, Silent
 from imak_pkpd.fit.provenance import hash_arrays, machine
+from imak_pkpd.fit.stages import run_stages
 from imak_pkpd.fit.start import Start, make_start
 from imak_pkpd.fit.target import PROGRAMS, Target, require_float64
 
-# Ends of the warm-up windows as parts of the warm-up: find the typical set, three
-# windows that correct the metric, then the step size alone (as Stan's 75/…/50 of 1000).
-_WINDOWS = (0.1, 0.25, 0.5, 0.8, 1.0)
-_LEARN_FROM = 50  # draws per chain below which a window corrects no metric
 _FIRST_STEP = 0.5  # in coordinates of unit width; dual averaging takes it from there
 
 
@@ -119,83 +113,19 @@ def sample(
     )
     progress.stage("compiling the sampler")
     chains = _first_chains(target, args, begun, chain_key)
-    groups = (
-        [tuple(range(len(chains)))] if stacked else [(i,) for i in range(len(chains))]
-    )
     states = [_stack(chains)] if stacked else chains
     program = _program(
         target, estimation.target_accept, estimation.max_tree_depth, stacked
     )
     _compile(program, states[0], begun.scale, args)
-    compile_cpu = clock.lap()
+    cpu = {"mode": mode_cpu, "compile": clock.lap()}
     lanes = [
         Lane(i, group, stacked, program, checkpoint, progress, clock.lap, block_s)
-        for i, group in enumerate(groups)
+        for i, group in enumerate(_groups(len(chains), stacked))
     ]
-    phases = _all_stages(
-        lanes, states, begun.scale, args, estimation, cores or cpu_count() or 1
-    )
-    cpu = {"mode": mode_cpu, "compile": compile_cpu}
+    threads = cores or cpu_count() or 1
+    phases = run_stages(lanes, states, begun.scale, args, estimation, threads)
     return _gathered(phases, begun, cpu, estimation.max_tree_depth)
-
-
-def stages(warmup: int, draws: int, chains: int) -> tuple[Stage, ...]:
-    """The windows of the warm-up, then sampling."""
-    ends = [round(part * warmup) for part in _WINDOWS]
-    windows = []
-    for i, (first, end) in enumerate(zip([0, *ends], ends, strict=False)):
-        learn = 0 < i < len(ends) - 1 and (end - first) * chains >= _LEARN_FROM
-        name = f"warmup{i}"
-        windows.append(Stage(name, "warmup", first, end - first, warmup, learn))
-    return (*windows, Stage("sampling", "sampling", 0, draws, draws, False))
-
-
-def _all_stages(
-    lanes: Sequence[Lane],
-    states: Sequence[Chain],
-    scale: Scale,
-    args: tuple,
-    estimation: EstimationBlock,
-    cores: int,
-) -> dict[str, list[Rows]]:
-    """Rows of all chains, stage by stage, under the name of their phase."""
-    phases: dict[str, list[Rows]] = {"warmup": [], "sampling": []}
-    restart = _restart(lanes[0].stacked)
-    for stage in stages(estimation.warmup, estimation.draws, estimation.chains):
-        lanes[0].progress.stage(stage.phase)
-        states, rows = _one_stage(lanes, stage, states, scale, args, cores)
-        phases[stage.phase].append(rows)
-        if stage.learn:
-            scale = _learnt(lanes[0].checkpoint, stage, scale, rows)
-        if stage.adapt:
-            states = [jax.tree.map(np.asarray, restart(state)) for state in states]
-    return phases
-
-
-def _one_stage(
-    lanes: Sequence[Lane],
-    stage: Stage,
-    states: Sequence[Chain],
-    scale: Scale,
-    args: tuple,
-    cores: int,
-) -> tuple[list[Chain], Rows]:
-    """All lanes through one stage, at most `cores` at once; an error stops them all."""
-    stop = threading.Event()
-    on_device = jnp.asarray(scale)
-    with ThreadPoolExecutor(max_workers=min(cores, len(lanes))) as pool:
-        running = [
-            pool.submit(lane.advance, stage, state, on_device, args, stop.is_set)
-            for lane, state in zip(lanes, states, strict=True)
-        ]
-        try:
-            finished, _ = wait(running, return_when=FIRST_EXCEPTION)
-            for future in finished:
-                future.result()  # raises what a lane raised
-        finally:
-            stop.set()  # the others end after their block
-    ended = [future.result() for future in running]
-    return [state for state, _ in ended], joined([rows for _, rows in ended], axis=0)
 
 
 def _started(
@@ -217,18 +147,6 @@ def _started(
     return start, cpu
 
 
-def _learnt(checkpoint: Checkpoint, stage: Stage, scale: Scale, rows: Rows) -> Scale:
-    """The metric after a warm-up window: the one on disk, or a new one."""
-    name = f"metric-{stage.name}"
-    stored = checkpoint.read(name)
-    if stored is not None:
-        return stored[1]["scale"]
-    positions = rows.draws["position"]
-    learnt = adapted_scale(scale, positions.reshape(-1, positions.shape[-1]))
-    checkpoint.write(name, {}, {"scale": learnt})
-    return learnt
-
-
 def _first_chains(
     target: Target, args: tuple, start: Start, key: PRNGKeyArray
 ) -> list[Chain]:
@@ -241,6 +159,11 @@ def _first_chains(
     return [chain(i, position) for i, position in enumerate(start.positions)]
 
 
+def _groups(chains: int, stacked: bool) -> list[tuple[int, ...]]:
+    """The chains of each lane."""
+    return [tuple(range(chains))] if stacked else [(i,) for i in range(chains)]
+
+
 def _stack(chains: Sequence[Chain]) -> Chain:
     return jax.tree.map(lambda *leaves: np.stack(leaves), *chains)
 
@@ -250,11 +173,6 @@ def _vectorised(estimation: EstimationBlock) -> bool:
     if estimation.method == "auto":
         return jax.default_backend() != "cpu"
     return estimation.method == "vectorised"
-
-
-@lru_cache(maxsize=2)
-def _restart(stacked: bool) -> Callable[[Chain], Chain]:
-    return jax.jit(jax.vmap(restart_step_size) if stacked else restart_step_size)
 
 
 @lru_cache(maxsize=PROGRAMS)

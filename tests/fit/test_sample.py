@@ -16,7 +16,8 @@ from rich.console import Console
 
 from imak_pkpd.fit.estimation import EstimationBlock
 from imak_pkpd.fit.progress import ChainReport, LiveTable
-from imak_pkpd.fit.sample import Draws, sample, stages
+from imak_pkpd.fit.sample import Draws, sample
+from imak_pkpd.fit.stages import stages
 from imak_pkpd.fit.target import Target, constrain_draws, target
 
 SIZE = 6
