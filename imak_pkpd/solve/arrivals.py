@@ -84,7 +84,8 @@ def arrive(doses: Doses, resets: Resets, given: DoseParameters) -> Arrivals:
     # A past bolus acts after its record only if the lag carried it there.
     alive &= ~(bolus & (doses.past > 0) & (arrival < doses.clock))
     return Arrivals(
-        arrival=arrival,
+        # What a past infusion gave before its record is in the steady state alone.
+        arrival=jnp.where(doses.past > 0, jnp.maximum(arrival, doses.clock), arrival),
         end=arrival + length,
         lag=given.lag,
         amount=jnp.where(bolus, amount, 0.0),

@@ -46,8 +46,9 @@ def periodic_state(
 
     def advance(state: Vector, duration: Float[Array, ""]) -> Vector:
         first = jnp.minimum(duration, rest)
-        state = flow(bolus(state), (running + 1) * rate, first)
-        return flow(state, running * rate, duration - first)
+        rates = jnp.stack([(running + 1) * rate, running * rate])
+        lengths = jnp.stack([first, duration - first])
+        return _repeated(flow, bolus(state), (rates, lengths))
 
     start, found = fixed_point(lambda state: advance(state, interval), initial)
     since = jnp.ceil(lag / interval) * interval - lag
@@ -56,10 +57,13 @@ def periodic_state(
 
 def fixed_point(step: Map, initial: Vector) -> tuple[Vector, Bool[Array, ""]]:
     """The solution of step(y) = y reached from `initial`, and whether it was found."""
-    shown = initial
-    for _ in range(CYCLES):
-        shown = step(shown)
+    shown = _repeated(lambda y, _: step(y), initial, (jnp.arange(CYCLES),))
     return root(lambda y: step(y) - y, shown, shown - initial)
+
+
+def _repeated(step: Callable[..., Vector], state: Vector, each: tuple) -> Vector:
+    """The state after step(state, ...) for each of some things; compiled once."""
+    return jax.lax.scan(lambda y, x: (step(y, *x), None), state, each)[0]
 
 
 def root(
@@ -79,12 +83,17 @@ def root(
 
 
 def _tangent(linear: Map, right: Vector) -> Vector:
-    """Solves linear(x) = right: the implicit derivative of the root."""
-    return jnp.linalg.solve(jax.jacfwd(linear)(right), right)
+    """Solves linear(x) = right: the implicit derivative of the root.
+
+    Where there is none (a root that was not found, or is not used), it is zero: NaN
+    would reach the derivatives of everything else.
+    """
+    x = jnp.linalg.solve(jax.jacfwd(linear)(right), right)
+    return jnp.where(jnp.all(jnp.isfinite(x)), x, 0.0)
 
 
 def _newton(residual: Map, start: Vector) -> tuple[Vector, Float[Array, ""]]:
-    """Newton's iterate and its last relative change."""
+    """Newton's iterate and its last relative change; `start` if it did not converge."""
 
     def unfinished(carry: tuple) -> Bool[Array, ""]:
         _, change, count = carry
@@ -92,14 +101,25 @@ def _newton(residual: Map, start: Vector) -> tuple[Vector, Float[Array, ""]]:
 
     def improve(carry: tuple) -> tuple:
         y, _, count = carry
-        move = jnp.linalg.solve(jax.jacfwd(residual)(y), residual(y))
+        value, slope = _value_and_slope(residual, y)
+        move = jnp.linalg.solve(slope, value)
         scale = jnp.abs(y) + jnp.max(jnp.abs(y)) * 1e-9 + 1e-300
         return y - move, jnp.max(jnp.abs(move) / scale), count + 1
 
     y, change, _ = jax.lax.while_loop(
         unfinished, improve, (start, jnp.asarray(jnp.inf), 0)
     )
-    return y, change
+    # A derivative is taken at y, so it must be finite even where no root was found.
+    return jnp.where(change <= TOLERANCE, y, start), change
+
+
+def _value_and_slope(
+    residual: Map, y: Vector
+) -> tuple[Vector, Float[Array, "state state"]]:
+    """The residual and its Jacobian, from one trace."""
+    along = lambda v: jax.jvp(residual, (y,), (v,))  # noqa: E731
+    values, slope = jax.vmap(along, out_axes=-1)(jnp.eye(y.shape[0]))
+    return values[:, 0], slope
 
 
 def _wrong_way(solution: Vector, start: Vector, moving: Vector) -> Bool[Array, ""]:
