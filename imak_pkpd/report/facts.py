@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-
 CENSORING = "M3"
 """The rule of an output whose fit file names none."""
 
