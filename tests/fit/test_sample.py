@@ -15,7 +15,7 @@ from arviz_stats.base import array_stats
 from rich.console import Console
 
 from imak_pkpd.fit.estimation import EstimationBlock
-from imak_pkpd.fit.progress import ChainReport, LiveTable
+from imak_pkpd.fit.progress import ChainReport, LiveTable, Silent
 from imak_pkpd.fit.sample import Draws, sample
 from imak_pkpd.fit.stages import stages
 from imak_pkpd.fit.target import Target, constrain_draws, target
@@ -38,16 +38,14 @@ def drawn(
 ) -> Draws:
     chosen = {"chains": 4, "warmup": 200, "draws": 500, **settings}
     density = target(model, (mean,))
-    block_s = float(chosen.pop("block_s", 2.0))  # type: ignore[arg-type]
-    cores = int(chosen.pop("cores", 2))  # type: ignore[call-overload]
+    how = {n: chosen.pop(n) for n in ("block_s", "cores", "progress") if n in chosen}
     return sample(
         density,
         (mean,),
         EstimationBlock.model_validate(chosen),
         folder,
         {"model": "gaussian"},
-        cores=cores,
-        block_s=block_s,
+        **how,  # type: ignore[arg-type]
     )
 
 
@@ -109,13 +107,35 @@ def test_equal_seeds_give_equal_bits_however_it_is_run(tmp_path: Path) -> None:
     assert drawn(tmp_path / "c", seed=2).sha256 != first
 
 
+class Failing(Silent):
+    """A disk that is full after some blocks."""
+
+    def __init__(self, blocks: int) -> None:
+        self.left = blocks
+
+    def chain(self, report: ChainReport) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise OSError("disk full")
+
+
+@pytest.mark.parametrize("method", ["threads", "vectorised"])
+def test_a_fit_that_failed_half_way_continues(tmp_path: Path, method: str) -> None:
+    short = {"warmup": 60, "draws": 40, "method": method, "block_s": 0.0}
+    expected = drawn(tmp_path / "whole", **short).sha256
+    for blocks in (3, 100, 140):  # of some 340, a draw each: warm-up and sampling
+        with pytest.raises(OSError, match="disk full"):
+            drawn(tmp_path / "run", progress=Failing(blocks), **short)
+    assert drawn(tmp_path / "run", **short).sha256 == expected
+
+
 def test_other_data_of_the_same_size_compile_nothing(tmp_path: Path) -> None:
     compiled: list[str] = []
 
     def fresh(mean: jax.Array) -> None:
         gaussian(mean)
 
-    def listen(event: str, seconds: float, **_: object) -> None:
+    def listen(event: str, duration_secs: float, **_: str | int) -> None:
         if event == "/jax/core/compile/backend_compile_duration":
             compiled.append(event)
 
