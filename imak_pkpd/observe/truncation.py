@@ -55,7 +55,7 @@ class TruncatedAtZero(AbstractObserved):
         """The DV whose log-survival is given, by bisection of log DV."""
         target = self.log_mass + log_sf
 
-        def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        def halve(_: Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
             low, high = ends
             middle = (low + high) / 2
             above = self.whole.log_sf(jnp.exp(middle)) > target
@@ -67,8 +67,8 @@ class TruncatedAtZero(AbstractObserved):
     def sample(  # type: ignore[override] # NumPyro also takes no key
         self, key: jax.Array, sample_shape: tuple[int, ...] = ()
     ) -> Float[Array, "..."]:
-        uniform = jax.random.exponential(key, self.shape(sample_shape))
-        return self.quantile_of_log_sf(-uniform)
+        depth = jax.random.exponential(key, self.shape(sample_shape))
+        return self.quantile_of_log_sf(-depth)  # -log of a uniform number
 
     def standardised(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
         """The weighted residual of the whole distribution."""
