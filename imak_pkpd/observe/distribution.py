@@ -64,7 +64,7 @@ class AbstractObserved(dist.Distribution):
 class LocationScale(AbstractObserved):
     """DV = loc + scale * z, with z of a standard law (normal or Student's t)."""
 
-    arg_constraints = {  # noqa: RUF012 (NumPyro's own form)
+    arg_constraints = {
         "loc": constraints.real,
         "scale": constraints.positive,
     }

@@ -27,7 +27,7 @@ def above_zero(distribution: AbstractObserved) -> AbstractObserved:
 class TruncatedAtZero(AbstractObserved):
     """`whole` on condition that DV >= 0."""
 
-    arg_constraints: dict[str, Any] = {}  # noqa: RUF012 (NumPyro's own form)
+    arg_constraints: dict[str, Any] = {}
     pytree_data_fields = ("whole",)
     support = constraints.nonnegative
     lowest = 0.0
