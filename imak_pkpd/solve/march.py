@@ -14,7 +14,16 @@ from jaxtyping import Array, Float, Int
 from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.model import AbstractModel
 from imak_pkpd.solve.arrivals import Arrivals, arrive, dose_parameters
-from imak_pkpd.solve.mesh import ARRIVAL, RESET, STEADY, Mesh, Nodes, insert_arrivals
+from imak_pkpd.solve.mesh import (
+    ARRIVAL,
+    RESET,
+    STEADY,
+    Mesh,
+    Nodes,
+    fixed_nodes,
+    following,
+    insert_arrivals,
+)
 from imak_pkpd.solve.status import SolveStatus
 from imak_pkpd.solve.steady_record import SteadyStates, steady_states
 from imak_pkpd.solve.stepper import AbstractStepper, Crossing
@@ -59,7 +68,11 @@ def march(
     doses, resets = schedule.doses, schedule.resets
     given = dose_parameters(model, doses, schedule.dose_names)
     arrivals = arrive(doses, resets, given)
-    nodes = _nodes(mesh, doses, arrivals)
+    nodes = (
+        insert_arrivals(mesh, doses, arrivals)
+        if mesh.moving
+        else fixed_nodes(mesh, arrivals)
+    )
     stops = _stops(schedule, mesh, nodes, arrivals)
     first = jax.tree.map(lambda leaf: leaf[0], stops)
     start = at_setting(model, schedule.covariates.setting[first.change])
@@ -88,17 +101,11 @@ def march(
     return March(before, after, error, stops, nodes.at, status, when, unravel)
 
 
-def _nodes(mesh: Mesh, doses: Any, arrivals: Arrivals) -> Nodes:
-    if mesh.moving:
-        return insert_arrivals(mesh, doses, arrivals)
-    return Nodes(mesh.clock, mesh.action, mesh.dose, mesh.at)
-
-
 def _stops(schedule: Schedule, mesh: Mesh, nodes: Nodes, arrivals: Arrivals) -> Stop:
     """What each node does, from the arrivals of this draw."""
     clock = nodes.clock
-    following = jnp.concatenate([clock[1:], clock[-1:]])
-    middle = 0.5 * (clock + following)
+    after = following(clock)
+    middle = 0.5 * (clock + after)
     epoch = _epoch(schedule, middle)
     names = jnp.arange(len(schedule.dose_names))
     bolus = (nodes.action == ARRIVAL) & arrivals.alive[nodes.dose]
@@ -107,9 +114,9 @@ def _stops(schedule: Schedule, mesh: Mesh, nodes: Nodes, arrivals: Arrivals) -> 
     shift = schedule.resets.shift[epoch]
     return Stop(
         time=clock - shift,
-        length=following - clock,
+        length=after - clock,
         amount=jnp.where(which, amount[:, None], 0.0),
-        infusion=_infusion(schedule, arrivals, middle, epoch, names),
+        infusion=_infusion(schedule, nodes, arrivals, epoch, names),
         wipes=nodes.action == RESET,
         steady=_steady_place(mesh, nodes),
         change=change_at(schedule.covariates, middle),
@@ -126,16 +133,13 @@ def _epoch(schedule: Schedule, middle: Float[Array, " node"]) -> Int[Array, " no
 
 
 def _infusion(
-    schedule: Schedule, arrivals: Arrivals, middle: Array, epoch: Array, names: Array
+    schedule: Schedule, nodes: Nodes, arrivals: Arrivals, epoch: Array, names: Array
 ) -> Float[Array, "node name"]:
     """The rate of each dose name in the interval that follows each node."""
     if not schedule.has_infusions:
-        return jnp.zeros((middle.shape[0], names.shape[0]))
+        return jnp.zeros((epoch.shape[0], names.shape[0]))
     doses = schedule.doses
-    running = (arrivals.arrival[None, :] < middle[:, None]) & (
-        middle[:, None] < arrivals.end[None, :]
-    )
-    running &= doses.mask & (doses.epoch == epoch[:, None])
+    running = nodes.running & doses.mask & (doses.epoch == epoch[:, None])
     rate = jnp.where(running, arrivals.rate, 0.0)
     return rate @ (doses.name[:, None] == names).astype(rate.dtype)
 

@@ -13,7 +13,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from imak_pkpd.data.events import MODELLED_DURATION, MODELLED_RATE, RATE
 from imak_pkpd.data.padding import bucket, pad
@@ -29,12 +29,16 @@ LAST = np.iinfo(np.int32).max
 
 
 class Nodes(NamedTuple):
-    """One subject's nodes [node]; `dose` is the entry that acts, `at` [observation]."""
+    """One subject's nodes; `dose` is the entry that acts, `at` where it is observed.
+
+    `running` says which infusions run in the interval that follows a node.
+    """
 
     clock: Float[Array, " node"]
     action: Int[Array, " node"]
     dose: Int[Array, " node"]
     at: Int[Array, " observation"]
+    running: Bool[Array, "node dose"]
 
 
 class Mesh(eqx.Module):
@@ -226,5 +230,21 @@ def insert_arrivals(mesh: Mesh, doses: Doses, arrivals: Arrivals) -> Nodes:
     )
     dose = jnp.concatenate([mesh.dose, entry, entry])
     place = jnp.lexsort((order, clock))
-    rank = jnp.zeros_like(place).at[place].set(jnp.arange(place.shape[0]))
-    return Nodes(clock[place], action[place], dose[place], rank[mesh.at])
+    count = jnp.arange(place.shape[0])
+    rank = jnp.zeros_like(place).at[place].set(count)
+    begun, ended = jnp.split(rank[mesh.clock.shape[0] :], 2)
+    # By place, not by time: an interval of length zero has a derivative too.
+    running = (begun <= count[:, None]) & (count[:, None] < ended)
+    return Nodes(clock[place], action[place], dose[place], rank[mesh.at], running)
+
+
+def fixed_nodes(mesh: Mesh, arrivals: Arrivals) -> Nodes:
+    """One subject's nodes where no parameter moves an arrival."""
+    middle = 0.5 * (mesh.clock[:, None] + following(mesh.clock)[:, None])
+    running = (arrivals.arrival < middle) & (middle < arrivals.end)
+    return Nodes(mesh.clock, mesh.action, mesh.dose, mesh.at, running)
+
+
+def following(clock: Float[Array, " node"]) -> Float[Array, " node"]:
+    """The clock of the next node; of the last one, its own."""
+    return jnp.concatenate([clock[1:], clock[-1:]])

@@ -88,8 +88,8 @@ def _tangent(linear: Map, right: Vector) -> Vector:
     Where there is none (a root that was not found, or is not used), it is zero: NaN
     would reach the derivatives of everything else.
     """
-    x = jnp.linalg.solve(jax.jacfwd(linear)(right), right)
-    return jnp.where(jnp.all(jnp.isfinite(x)), x, 0.0)
+    inverse = jnp.linalg.inv(jax.jacfwd(linear)(jnp.zeros_like(right)))
+    return jnp.where(jnp.all(jnp.isfinite(inverse)), inverse, 0.0) @ right
 
 
 def _newton(residual: Map, start: Vector) -> tuple[Vector, Float[Array, ""]]:
