@@ -19,6 +19,9 @@ Replicates = Float[np.ndarray, "replicate observation"]
 PERCENTILES = (0.1, 0.5, 0.9)
 """Outer percentiles that a bin of a dozen samples can still estimate."""
 
+SAMPLES_PER_BIN = 20
+"""Samples of a bin whose 10th percentile lies between two values and not outside."""
+
 INTERVAL = (0.025, 0.5, 0.975)
 """Central 95 % of the replicates, and their median."""
 
@@ -65,9 +68,13 @@ def time_bins(time: Values, count: int) -> Float[np.ndarray, " edge"]:
 
 
 def bin_count(subject: Int[np.ndarray, " observation"]) -> int:
-    """As many bins as a subject has samples (median), between 3 and 10."""
+    """As many bins as a subject has samples (median), or more where data are pooled.
+
+    At least one per `SAMPLES_PER_BIN` samples; never fewer than 3 or more than 10.
+    """
     _, samples = np.unique(subject, return_counts=True)
-    return int(np.clip(np.median(samples), 3, 10))
+    pooled = len(subject) // SAMPLES_PER_BIN
+    return int(np.clip(max(np.median(samples), pooled), 3, 10))
 
 
 def bin_of(time: Values, edges: Float[np.ndarray, " edge"]) -> np.ndarray:

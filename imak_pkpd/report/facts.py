@@ -13,6 +13,10 @@ CENSORING = "M3"
 """The rule of an output whose fit file names none."""
 
 
+BESIDE = ("source", "of", "form", "level")
+"""Keys of a prior that are not arguments of its distribution."""
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One parameter as the model file declares it and the fit file knows it."""
@@ -101,9 +105,24 @@ def prior(entry: object) -> str:
         case {"median": median, "sd": sd}:
             return f"normal on its scale, median {median}, SD {sd}"
         case {"dist": name, **rest}:
-            told = {k: v for k, v in rest.items() if k not in ("source", "of")}
+            told = {k: v for k, v in rest.items() if k not in BESIDE}
             return f"{name}({', '.join(f'{k} = {v}' for k, v in told.items())})"
+        case {"lkj": concentration}:
+            return f"LKJ({concentration})"
     return "–"
+
+
+def joint_blocks(tables: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The blocks of correlated random effects, each with its kind."""
+    omega = tables.get("omega", {})
+    found = []
+    for kind in ("correlation", "covariance"):
+        match omega.get(kind, []):
+            case dict() as one:
+                found.append((kind, one))
+            case several:
+                found += [(kind, one) for one in several]
+    return found
 
 
 def source(entry: object) -> str:

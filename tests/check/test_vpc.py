@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from imak_pkpd.check.censoring import Observed, assay_limits, true_range
-from imak_pkpd.check.vpc import bin_of, corrected_vpc, time_bins, vpc
+from imak_pkpd.check.vpc import bin_count, bin_of, corrected_vpc, time_bins, vpc
 
 
 def example(
@@ -147,6 +147,14 @@ def test_no_bin_is_empty_and_ties_stay_together(times: list[float], count: int) 
     bins = bin_of(time, edges)
     assert set(bins) == set(range(max(len(edges) - 1, 1)))
     assert all(len(set(bins[time == t])) == 1 for t in set(times))
+
+
+@pytest.mark.parametrize(
+    ("samples", "bins"),
+    [([10] * 12, 10), ([3] * 60, 9), ([2] * 5, 3), ([40] * 30, 10), ([7, 7, 1], 7)],
+)
+def test_bins_by_samples_of_a_patient_or_of_all(samples: list[int], bins: int) -> None:
+    assert bin_count(np.repeat(np.arange(len(samples)), samples)) == bins
 
 
 def test_few_distinct_times_are_bins_of_their_own() -> None:

@@ -1,5 +1,8 @@
 """Numbers, labels, facts and dose groups as the reader meets them."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -8,6 +11,8 @@ from imak_pkpd.report.facts import prior, read_facts
 from imak_pkpd.report.groups import dose_groups
 from imak_pkpd.report.labels import Labels
 from imak_pkpd.report.number import number
+from imak_pkpd.report.run import read_run
+from imak_pkpd.report.sections.parameters import prior_of
 
 
 @pytest.mark.parametrize(
@@ -105,6 +110,7 @@ def test_broken_files_say_nothing(text: str) -> None:
             {"dist": "Normal", "loc": 0, "scale": 1, "of": "sd"},
             "Normal(loc = 0, scale = 1)",
         ),
+        ({"parameters": ["V", "CL"], "lkj": 2.0}, "LKJ(2.0)"),
         (3, "–"),
     ],
 )
@@ -119,3 +125,28 @@ def test_dose_groups_by_total_or_everyone() -> None:
     assert len(dose_groups(np.array([1.0, 1.0, 1.0, 2.0]))) == 1  # one patient alone
     assert len(dose_groups(np.arange(30.0))) == 1  # individual doses
     assert len(dose_groups(np.full(9, 5.0))) == 1
+
+
+def test_the_prior_of_every_kind_of_posterior_variable(
+    run_folder: Callable[..., Path], record: dict
+) -> None:
+    more = """
+[covariate.V]
+WT = { form = "power", reference = 70.0, exponent = { dist = "Normal", loc = 0.75 } }
+"""
+    fit = record["fit"]["text"].replace(
+        "[omega]", '[omega]\ncorrelation = { parameters = ["V", "CL"], lkj = 2.0 }'
+    )
+    record = {**record, "fit": {"text": fit + more}}
+    run = read_run(run_folder(**record), anonymise=False)
+    for name, words in {
+        "V_pop": "log-normal, median 30.0, GSD 2.0",
+        "theta_V": "log-normal, median 30.0, GSD 2.0",
+        "omega_V": "HalfNormal(scale = 1.0)",
+        "corr_V_CL": "LKJ(2.0)",
+        "corr_ka_CL": "–",
+        "beta_V_WT": "Normal(loc = 0.75)",
+        "concentration_additive": "HalfNormal(scale = 1.0)",
+        "something": "–",
+    }.items():
+        assert prior_of(run, name) == words

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as Canvas
 from imak_pkpd.check.goodness import codes, observations, stacked, values
 from imak_pkpd.check.vpc import bin_count, bin_of, time_bins
 from imak_pkpd.report.blocks import Block, Listing, Part, Prose, Section, Table
-from imak_pkpd.report.facts import prior, source
+from imak_pkpd.report.facts import joint_blocks, prior, source
 from imak_pkpd.report.figure import BLUE, GREY, ORANGE, figure, log_axis
 from imak_pkpd.report.number import with_unit
 from imak_pkpd.report.run import OBSERVED, MissingError, Run
@@ -73,6 +73,8 @@ def _entries(tables: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     """Every number with a prior, outside theta."""
     for name, entry in tables.get("omega", {}).items():
         yield f"omega of {name}", entry
+    for kind, block in joint_blocks(tables):
+        yield f"{kind} of {', '.join(block.get('parameters', ()))}", block
     for parameter, columns in tables.get("covariate", {}).items():
         for column, effect in columns.items():
             for key, entry in effect.items():

@@ -7,7 +7,7 @@ import numpy as np
 from imak_pkpd.check.convergence import ESS, RHAT
 from imak_pkpd.check.parameter_table import INTERVAL
 from imak_pkpd.report.blocks import Block, Light, Part, Prose, Section, Table
-from imak_pkpd.report.facts import prior
+from imak_pkpd.report.facts import joint_blocks, prior
 from imak_pkpd.report.run import Run
 
 
@@ -27,9 +27,9 @@ def population(run: Run) -> Iterator[Block]:
                 "prior": prior_of(run, name),
                 "%CV": coefficient_of_variation(run, name, one["median"]),
                 "shrinkage (%)": 100 * one["shrinkage"],
-                "R-hat": f"{one['rhat']:.3f}",
-                "bulk ESS": f"{one['ess_bulk']:.0f}",
-                "tail ESS": f"{one['ess_tail']:.0f}",
+                "R-hat": one["rhat"],
+                "bulk ESS": _whole(one["ess_bulk"]),
+                "tail ESS": _whole(one["ess_tail"]),
             }
         )
         lights.append(_light(one["rhat"], min(one["ess_bulk"], one["ess_tail"])))
@@ -38,6 +38,7 @@ def population(run: Run) -> Iterator[Block]:
         f"Population parameters: posterior median and {INTERVAL}.",
         rows,
         lights,
+        digits=4,
     )
     yield Prose(
         "omega: SD between patients on the parameter's scale; %CV from its median, "
@@ -45,6 +46,11 @@ def population(run: Run) -> Iterator[Block]:
         f"patients' mean effects / omega. The light is R-hat ≤ {RHAT} and both ESS ≥ "
         f"{ESS:.0f}."
     )
+
+
+def _whole(size: float) -> float:
+    """A sample size without decimals."""
+    return size if np.isnan(size) else round(size)
 
 
 def _light(rhat: float, ess: float) -> Light:
@@ -59,8 +65,18 @@ def prior_of(run: Run, name: str) -> str:
     typical = name.removesuffix("_pop").removeprefix("theta_")
     if typical in run.facts.parameters:
         return run.facts.parameters[typical].prior
-    if name.startswith("omega_"):
-        return prior(tables.get("omega", {}).get(name.removeprefix("omega_")))
+    if name.removeprefix("omega_") in tables.get("omega", {}):
+        return prior(tables["omega"][name.removeprefix("omega_")])
+    for _, block in joint_blocks(tables):
+        members = block.get("parameters", ())
+        pairs = {f"corr_{a}_{b}" for a in members for b in members}
+        if name in pairs | {f"omega_{a}" for a in members}:
+            return prior(block)
+    for parameter, columns in tables.get("covariate", {}).items():
+        for column, effect in columns.items():
+            if name.startswith(f"beta_{parameter}_{column}"):
+                found = [prior(e) for e in effect.values() if prior(e) != "–"]
+                return found[0] if found else "–"
     for output, table in tables.get("output", {}).items():
         if name.startswith(f"{output}_"):
             return prior(table.get(name.removeprefix(f"{output}_")))

@@ -8,7 +8,14 @@ from matplotlib.figure import Figure as Canvas
 
 from imak_pkpd.check.censoring import Observed, assay_limits
 from imak_pkpd.check.goodness import Goodness, stacked
-from imak_pkpd.check.vpc import Vpc, bin_count, corrected_vpc, time_bins, vpc
+from imak_pkpd.check.vpc import (
+    SAMPLES_PER_BIN,
+    Vpc,
+    bin_count,
+    corrected_vpc,
+    time_bins,
+    vpc,
+)
 from imak_pkpd.report.blocks import Block, NotRun, Part, Prose, Section, Table
 from imak_pkpd.report.figure import BLUE, GREY, INK, ORANGE, PURPLE, figure, log_axis
 from imak_pkpd.report.groups import DoseGroup
@@ -34,7 +41,8 @@ def plain(run: Run) -> Iterator[Block]:
     """The VPC of every output and dose group, with the share below the limit."""
     yield Prose(
         "Bins are cut at quantiles of time, as many as a patient has samples at the "
-        f"median (3 to 10). {HOW} There are {_replicate_count(run)} replicates."
+        f"median, or one per {SAMPLES_PER_BIN} samples (3 to 10). {HOW} "
+        f"There are {_replicate_count(run)} replicates."
     )
     for k, g, rows, group in _panels(run):
         yield from _plain_panel(run, k, g, rows, group)
