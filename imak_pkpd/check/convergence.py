@@ -19,6 +19,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+
+# arviz puts a lazy stub of numpyro in sys.modules; numpyro must be whole before that.
+import numpyro  # noqa: F401  # isort: skip
 from arviz_stats.base import array_stats
 from jaxtyping import Float
 
