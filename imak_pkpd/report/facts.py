@@ -115,7 +115,7 @@ def prior(entry: object) -> str:
 def joint_blocks(tables: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """The blocks of correlated random effects, each with its kind."""
     omega = tables.get("omega", {})
-    found = []
+    found: list[tuple[str, Mapping[str, Any]]] = []
     for kind in ("correlation", "covariance"):
         match omega.get(kind, []):
             case dict() as one:

@@ -79,7 +79,8 @@ def _blocks(part: Part, run: Run) -> list[Block]:
         made.append(NotRun(part.title, str(missing)))
     # whatever a half-written or strange run brings, the other parts are still shown
     except Exception as error:
-        reason = run.labels.text(f"{type(error).__name__}: {error}")
+        first = next(iter(str(error).splitlines()), "")
+        reason = run.labels.text(f"{type(error).__name__}: {first}")
         made.append(NotRun(part.title, f"it could not be made ({reason})"))
     return made
 

@@ -48,7 +48,7 @@ def population(run: Run) -> Iterator[Block]:
     )
 
 
-def _whole(size: float) -> float:
+def _whole(size: float) -> int | float:
     """A sample size without decimals."""
     return size if np.isnan(size) else round(size)
 
