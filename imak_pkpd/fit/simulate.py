@@ -59,7 +59,7 @@ class Simulator:
         """The four predictions for the draws of the latent `sites` (own scale)."""
         draws = len(next(iter(sites.values())))
         keys = jax.random.split(key, draws)
-        shared = population_sites(sites, self._effects(schedule))
+        shared = {name: sites[name] for name in self.shared(schedule)}
 
         def one(draw: tuple) -> dict[str, Rows]:
             values, same, one_key = draw
@@ -138,26 +138,28 @@ class Simulator:
         }
         return self._selected(drawn, schedule)
 
-    def _effects(self, schedule: Schedule) -> frozenset[str]:
-        """The sites that belong to patients: those inside the plate `patient`."""
-
-        return frozenset(
-            name
-            for name, site in self._sites(schedule).items()
-            if any(frame.name == "patient" for frame in site["cond_indep_stack"])
-        )
-
     def latent(self, schedule: Schedule) -> tuple[str, ...]:
         """The names of all sites that are sampled."""
         return tuple(self._sites(schedule))
 
-    def _sites(self, schedule: Schedule) -> dict[str, dict]:
-        sites = trace(seed(sample_sites, jax.random.key(0))).get_trace(
-            self.spec, self.model, self.forms, schedule
+    def shared(self, schedule: Schedule) -> tuple[str, ...]:
+        """The names of those that do not belong to patients."""
+        return tuple(
+            n for n, of_patient in self._sites(schedule).items() if not of_patient
         )
-        return {name: s for name, s in sites.items() if s["type"] == "sample"}
 
+    def _sites(self, schedule: Schedule) -> dict[str, bool]:
+        """The sampled sites, and whether each lies inside the plate `patient`."""
+        found: dict[str, bool] = {}
 
-def population_sites(sites: Sites, effects: frozenset[str]) -> dict[str, np.ndarray]:
-    """The sites without those of patients."""
-    return {name: value for name, value in sites.items() if name not in effects}
+        def traced() -> None:
+            sites = trace(seed(sample_sites, jax.random.key(0))).get_trace(
+                self.spec, self.model, self.forms, schedule
+            )
+            for name, site in sites.items():
+                if site["type"] == "sample":
+                    plates = [frame.name for frame in site["cond_indep_stack"]]
+                    found[name] = "patient" in plates
+
+        jax.eval_shape(traced)  # nothing is computed
+        return found

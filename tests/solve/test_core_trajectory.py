@@ -31,7 +31,9 @@ def stored(shared: Path) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def kind(root: Path) -> type[AbstractModel]:
-    return load_model(root / "models" / "imak_core.py")
+    made = load_model(root / "models" / "imak_core.py")
+    assert issubclass(made, AbstractModel)
+    return made
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,192 @@
+"""`simulate_cohort`: the patient file of a cohort file, from its true values.
+
+Model, population and residual errors are the very objects that the fit uses.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from imak_pkpd.fit.cohort import Cohort, design, read_cohort
+from imak_pkpd.fit.grammar import FitError, Source
+from imak_pkpd.fit.lines import Key
+from imak_pkpd.fit.meshing import event_mesh, needs_certificate
+from imak_pkpd.fit.posterior import effect_forms
+from imak_pkpd.fit.problem import Problem, data_block, read_model, read_problem
+from imak_pkpd.fit.simulate import Simulator
+from imak_pkpd.fit.spec import FitSpec
+from imak_pkpd.model import AnyModel, parameters, to_scale
+from imak_pkpd.population.refusal import hint
+from imak_pkpd.solve.stepper import Adaptive
+
+DIGITS = 4  # significant ones of a DV: finer than any assay
+SOLVER = Adaptive(1e-10, 1e-10)  # no written digit depends on it, nor on the machine
+
+Values = Mapping[str, float]
+
+
+def simulate_cohort(
+    spec: FitSpec, path: Path, seed: int, subjects: int | None = None
+) -> str:
+    """The patient file, as CSV text, of the cohort file at `path`.
+
+    `subjects` replaces the file's number. Raises a `ValueError` where cohort and fit
+    do not suit each other, and where a patient cannot be solved.
+    """
+    cohort, source = read_cohort(path)
+    if subjects is not None:
+        cohort = cohort.model_copy(update={"subjects": subjects})
+    # The patient file is yet to be made: any file that exists stands in for it.
+    model = read_model(_reading(spec, spec.path))
+    _refuse(source, _strangers(spec, model, cohort))
+    rows = design(spec, cohort, np.random.default_rng(seed))
+    problem = _problem(spec, rows)
+    return _csv(spec, _reported(rows, _measured(problem, cohort, source, seed)))
+
+
+def _reading(spec: FitSpec, file: Path) -> FitSpec:
+    """The fit with another patient file, all of whose rows are read."""
+    changed = {"file": file, "exclude": (), "missing": ()}
+    return spec.model_copy(update={"data": data_block(spec).model_copy(update=changed)})
+
+
+def _problem(spec: FitSpec, rows: pd.DataFrame) -> Problem:
+    """The fit joined with the design: read as any patient file, DV at its limit."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "design.csv"
+        file.write_text(_csv(spec, rows.assign(DV=rows["LLOQ"].fillna(1.0), CENS=0)))
+        return read_problem(_reading(spec, file))
+
+
+def _measured(
+    problem: Problem, cohort: Cohort, source: Source, seed: int
+) -> Float[np.ndarray, " sample"]:
+    """DV of every sample, in file order, before the limits of the assays."""
+    schedule = problem.schedule
+    forms = effect_forms(problem.spec, schedule)
+    stepper = SOLVER if needs_certificate(problem) else None
+    simulator = Simulator(problem.spec, problem.model, forms, stepper)
+    needed = simulator.shared(schedule)
+    _refuse(source, _truth_problems(problem.spec, cohort.truth, needed))
+    sites = {name: _site(problem, cohort.truth, name)[None] for name in needed}
+    drawn = simulator(sites, schedule, event_mesh(problem), jax.random.key(seed))
+    seen = schedule.observations
+    values = drawn["replicate"][0][np.asarray(seen.mask)]
+    if not np.isfinite(values).all():
+        bad = int(np.asarray(seen.row)[np.asarray(seen.mask)][~np.isfinite(values)][0])
+        raise ValueError(
+            f"patient {problem.dataset.subject[bad]} cannot be solved: look at the "
+            "[truth] of the cohort file, or take another seed"
+        )
+    return values[np.argsort(np.asarray(seen.row)[np.asarray(seen.mask)])]
+
+
+def _reported(
+    rows: pd.DataFrame, measured: Float[np.ndarray, " sample"]
+) -> pd.DataFrame:
+    """The rows with what the assays report: below LLOQ the limit itself, and CENS 1."""
+    column = np.full(len(rows), np.nan)
+    column[rows["EVID"] == 0] = [float(f"{each:.{DIGITS}g}") for each in measured]
+    value = pd.Series(column, rows.index)
+    below = value < rows["LLOQ"]
+    return rows.assign(DV=value.mask(below, rows["LLOQ"]), CENS=below.astype(int))
+
+
+def _csv(spec: FitSpec, rows: pd.DataFrame) -> str:
+    """CSV text with the column names of the fit's [data]; columns of dots left out."""
+    kept = rows.dropna(axis="columns", how="all").rename(
+        columns=dict(data_block(spec).columns)
+    )
+    text: str = kept.to_csv(index=False, na_rep=".", float_format="%.6g")
+    return text
+
+
+def _site(problem: Problem, truth: Values, name: str) -> Float[np.ndarray, "..."]:
+    """The value of one NumPyro site, on its own scale."""
+    kind, _, parameter = name.partition("_")
+    if kind == "theta":
+        scale = parameters(problem.model)[parameter].scale
+        return np.asarray(to_scale(jnp.asarray(truth[f"{parameter}_pop"]), scale))
+    if kind == "cholesky":
+        return _factor(problem.spec, truth, parameter)
+    known = name.removesuffix("_variance")
+    return np.asarray(truth[known] ** (2 if known != name else 1))
+
+
+def _factor(spec: FitSpec, truth: Values, block: str) -> Float[np.ndarray, "p p"]:
+    """The Cholesky factor of a block: of the correlation (LKJ) or the covariance."""
+    found = next(each for each in spec.omega.blocks if each.name == block)
+    names = found.parameters
+    matrix = np.eye(len(names))
+    for pair, (row, column) in _pairs(names).items():
+        matrix[row, column] = matrix[column, row] = truth[pair]
+    if found in spec.omega.covariance:
+        deviations = np.array([truth[f"omega_{name}"] for name in names])
+        matrix = matrix * deviations[:, None] * deviations
+    return np.linalg.cholesky(matrix)
+
+
+def _pairs(names: tuple[str, ...]) -> dict[str, tuple[int, int]]:
+    """The correlations of a block by name, with their place in the matrix."""
+    return {
+        f"corr_{names[column]}_{names[row]}": (row, column)
+        for column in range(len(names))
+        for row in range(column + 1, len(names))
+    }
+
+
+def _truth_names(spec: FitSpec, site: str) -> list[str]:
+    """The names in [truth] that one site needs."""
+    kind, _, rest = site.partition("_")
+    if kind == "theta":
+        return [f"{rest}_pop"]
+    if kind != "cholesky":
+        return [site.removesuffix("_variance")]
+    block = next(each for each in spec.omega.blocks if each.name == rest)
+    joint = block in spec.omega.covariance
+    return [
+        *_pairs(block.parameters),
+        *(f"omega_{p}" for p in block.parameters if joint),
+    ]
+
+
+def _truth_problems(
+    spec: FitSpec, truth: Values, sites: Iterable[str]
+) -> Iterator[tuple[Key, str]]:
+    """What [truth] has too much, and what it lacks."""
+    needed = [name for site in sites for name in _truth_names(spec, site)]
+    for name in truth:
+        if name not in needed:
+            yield ("truth", name), f"the fit does not sample this{hint(name, needed)}"
+    for name in needed:
+        if name not in truth:
+            yield ("truth",), f"'{name}' is missing: give its true value"
+
+
+def _strangers(
+    spec: FitSpec, model: type[AnyModel], cohort: Cohort
+) -> Iterator[tuple[Key, str]]:
+    """Names in the cohort file that the fit does not have."""
+    inputs = list(data_block(spec).inputs.values())
+    for name in cohort.dose:
+        if name not in inputs:
+            yield ("dose", name), f"not in the fit's data.inputs{hint(name, inputs)}"
+    for name in cohort.sample:
+        if name not in spec.output:
+            yield ("sample", name), f"not an output of the fit{hint(name, spec.output)}"
+    for name, block in cohort.dose.items():
+        if block.per is not None and block.per not in cohort.covariate:
+            near = hint(block.per, cohort.covariate)
+            yield ("dose", name, "per"), f"'{block.per}' is not in [covariate]{near}"
+
+
+def _refuse(source: Source, found: Iterable[tuple[Key, str]]) -> None:
+    sentences = [source.sentence(path, text) for path, text in found]
+    if sentences:
+        raise FitError(sentences)
