@@ -30,8 +30,8 @@ class Amounts(NamedTuple):
 
 class Imak5(AbstractModel):
     time = "day"
-    doses = {"cells": "cells/uL", "il2": "MIU"}  # noqa: RUF012
-    outputs = {"donor": "cells/uL", "host": "cells/uL", "tumour": "mm3"}  # noqa: RUF012
+    doses = {"cells": "cells/uL", "il2": "MIU"}
+    outputs = {"donor": "cells/uL", "host": "cells/uL", "tumour": "mm3"}
 
     rho: Scalar = parameter("1/day", "maximal expansion rate")
     dlt: Scalar = parameter("1/day", "death rate of donor cells")
