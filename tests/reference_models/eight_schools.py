@@ -11,7 +11,7 @@ from imak_pkpd.model import AbstractStatic, Inputs, Scalar, parameter
 
 
 class EightSchools(AbstractStatic):
-    time = "day"  # not used: nothing changes in time
+    time = ""  # nothing changes in time
     outputs = {"effect": "points"}
 
     theta: Scalar = parameter("points", "effect in this school", scale="identity")
