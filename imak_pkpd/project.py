@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 def shipped() -> Path:
-    """The folder that holds `models/` and `fits/`: of the wheel, else of the checkout."""
+    """The folder that holds `models/` and `fits/`: the wheel's, else the checkout's."""
     package = Path(__file__).parent
     packaged = package / "_project"
     return packaged if packaged.is_dir() else package.parent

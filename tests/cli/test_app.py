@@ -12,7 +12,7 @@ import pytest
 from imak_pkpd.cli.failure import BAD_INPUT, ERROR, explain
 
 Imak = Callable[..., Any]  # the fixture of conftest.py
-VERBS = ("init", "check", "fit", "resume", "report", "runs")
+VERBS = ("init", "check", "fit", "resume", "report", "runs", "simulate")
 HEAVY = ("jax", "pandas", "numpyro", "xarray", "arviz", "matplotlib", "numpy")
 
 

@@ -45,14 +45,14 @@ class Body(AbstractLinear):
     F: Scalar = parameter("", "bioavailability", scale="logit")
     E0: Scalar = parameter("", "baseline", scale="identity")
     time = "h"
-    doses = {"central": "mg"}  # noqa: RUF012
-    outputs = {"concentration": "mg/L", "effect": ""}  # noqa: RUF012
+    doses = {"central": "mg"}
+    outputs = {"concentration": "mg/L", "effect": ""}
 
 
 class Still(AbstractStatic):
     CL: Scalar = parameter("L/h", "clearance")
     time = ""
-    outputs = {"concentration": "mg/L"}  # noqa: RUF012
+    outputs = {"concentration": "mg/L"}
 
 
 def read(folder: Path, text: str = FIT) -> FitSpec:
