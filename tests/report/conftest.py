@@ -160,9 +160,11 @@ def small_tree() -> xr.DataTree:
     """The posterior of the simulated patients, with every group of a run."""
     data = simulate()
     n = len(SUBJECTS)
-    nuts = NUTS(model, init_strategy=init_to_median, target_accept_prob=0.9)
+    nuts = NUTS(
+        model, init_strategy=init_to_median, target_accept_prob=0.9, max_tree_depth=5
+    )
     sampler = MCMC(
-        nuts, num_warmup=150, num_samples=150, num_chains=2,
+        nuts, num_warmup=120, num_samples=120, num_chains=2,
         chain_method="vectorized", progress_bar=False,
     )  # fmt: skip
     fields = (
@@ -194,7 +196,7 @@ def _tree(
         "acceptance_rate": extra["accept_prob"],
         "n_steps": extra["num_steps"],
         "tree_depth": np.ceil(np.log2(extra["num_steps"] + 1)).astype(int),
-        "reached_max_treedepth": extra["num_steps"] >= 1023,
+        "reached_max_treedepth": extra["num_steps"] >= 31,
         "energy": extra["energy"],
         "lp": -extra["energy"],
         "step_size": extra["adapt_state.step_size"],
