@@ -17,7 +17,16 @@ Map = Callable[[Vector], Vector]
 
 NEWTON_STEPS = 40  # quadratic once near; the rest is for a poor start
 CYCLES = 3  # plain periods that show in which direction each state really moves
-TOLERANCE = 1e-11  # relative size of the last Newton step, whose error it squares
+
+
+class Resolution(NamedTuple):
+    """The last Newton step may be so large, relative to the state and absolute.
+
+    Newton squares its error. An adaptive solver cannot tell smaller differences apart.
+    """
+
+    relative: float = 1e-11
+    absolute: float = 0.0
 
 
 class Regimen(NamedTuple):
@@ -34,7 +43,7 @@ Flow = Callable[[Vector, Float[Array, ""], Float[Array, ""]], Vector]
 
 
 def periodic_state(
-    initial: Vector, bolus: Map, flow: Flow, regimen: Regimen
+    initial: Vector, bolus: Map, flow: Flow, regimen: Regimen, resolution: Resolution
 ) -> tuple[Vector, Bool[Array, ""]]:
     """State at the record's time under past doses every `interval`, and its success.
 
@@ -50,15 +59,19 @@ def periodic_state(
         lengths = jnp.stack([first, duration - first])
         return _repeated(flow, bolus(state), (rates, lengths))
 
-    start, found = fixed_point(lambda state: advance(state, interval), initial)
+    start, found = fixed_point(
+        lambda state: advance(state, interval), initial, resolution
+    )
     since = jnp.ceil(lag / interval) * interval - lag
     return jnp.where(since > 0, advance(start, since), start), found
 
 
-def fixed_point(step: Map, initial: Vector) -> tuple[Vector, Bool[Array, ""]]:
+def fixed_point(
+    step: Map, initial: Vector, resolution: Resolution
+) -> tuple[Vector, Bool[Array, ""]]:
     """The solution of step(y) = y reached from `initial`, and whether it was found."""
     shown = _repeated(lambda y, _: step(y), initial, (jnp.arange(CYCLES),))
-    return root(lambda y: step(y) - y, shown, shown - initial)
+    return root(lambda y: step(y) - y, shown, shown - initial, resolution)
 
 
 def _repeated(step: Callable[..., Vector], state: Vector, each: tuple) -> Vector:
@@ -67,7 +80,10 @@ def _repeated(step: Callable[..., Vector], state: Vector, each: tuple) -> Vector
 
 
 def root(
-    residual: Map, start: Vector, moving: Vector
+    residual: Map,
+    start: Vector,
+    moving: Vector,
+    resolution: Resolution = Resolution(),  # noqa: B008 (immutable)
 ) -> tuple[Vector, Bool[Array, ""]]:
     """The root of `residual` near `start`, differentiable, and whether it was found.
 
@@ -75,10 +91,14 @@ def root(
     other way (input above the capacity of elimination) is not a steady state.
     """
     solution, change = jax.lax.custom_root(
-        residual, start, _newton, _tangent, has_aux=True
+        residual,
+        start,
+        lambda f, y: _newton(f, y, resolution),
+        _tangent,
+        has_aux=True,
     )
-    found = (change <= TOLERANCE) & jnp.all(jnp.isfinite(solution))
-    found &= ~_wrong_way(solution, start, moving)
+    found = (change <= 1) & jnp.all(jnp.isfinite(solution))
+    found &= ~_wrong_way(solution, start, moving, resolution)
     return jnp.where(found, solution, start), found
 
 
@@ -92,25 +112,32 @@ def _tangent(linear: Map, right: Vector) -> Vector:
     return jnp.where(jnp.all(jnp.isfinite(inverse)), inverse, 0.0) @ right
 
 
-def _newton(residual: Map, start: Vector) -> tuple[Vector, Float[Array, ""]]:
-    """Newton's iterate and its last relative change; `start` if it did not converge."""
+def _newton(
+    residual: Map, start: Vector, resolution: Resolution
+) -> tuple[Vector, Float[Array, ""]]:
+    """Newton's iterate, `start` if it did not converge, and the last change.
+
+    A change is counted in units of the resolution.
+    """
 
     def unfinished(carry: tuple) -> Bool[Array, ""]:
         _, change, count = carry
-        return (change > TOLERANCE) & (count < NEWTON_STEPS)
+        return (change > 1) & (count < NEWTON_STEPS)
 
     def improve(carry: tuple) -> tuple:
         y, _, count = carry
         value, slope = _value_and_slope(residual, y)
         move = jnp.linalg.solve(slope, value)
-        scale = jnp.abs(y) + jnp.max(jnp.abs(y)) * 1e-9 + 1e-300
-        return y - move, jnp.max(jnp.abs(move) / scale), count + 1
+        # 1e-3 * 1e-11 of the largest state is its rounding, which reaches all others.
+        scale = jnp.abs(y) + 1e-3 * jnp.max(jnp.abs(y))
+        unit = resolution.relative * scale + resolution.absolute + 1e-300
+        return y - move, jnp.max(jnp.abs(move) / unit), count + 1
 
     y, change, _ = jax.lax.while_loop(
         unfinished, improve, (start, jnp.asarray(jnp.inf), 0)
     )
     # A derivative is taken at y, so it must be finite even where no root was found.
-    return jnp.where(change <= TOLERANCE, y, start), change
+    return jnp.where(change <= 1, y, start), change
 
 
 def _value_and_slope(
@@ -122,9 +149,12 @@ def _value_and_slope(
     return values[:, 0], slope
 
 
-def _wrong_way(solution: Vector, start: Vector, moving: Vector) -> Bool[Array, ""]:
+def _wrong_way(
+    solution: Vector, start: Vector, moving: Vector, resolution: Resolution
+) -> Bool[Array, ""]:
     """Whether some state really moves away from the proposed solution."""
     ahead = solution - start
     scale = 1e-6 * (jnp.abs(solution) + jnp.abs(start))  # far above rounding
+    scale += 10 * resolution.absolute
     far = (jnp.abs(ahead) > scale) & (jnp.abs(moving) > scale)
     return jnp.any(far & (ahead * moving < 0))

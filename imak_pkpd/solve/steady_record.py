@@ -78,13 +78,25 @@ class _Record(NamedTuple):
             self.arrivals.rate[self.entry],
             jnp.where(periodic, self.arrivals.length[self.entry], 0.0),
         )
-        state, found = periodic_state(initial, self._bolus, self._flow, regimen)
+        state, found = periodic_state(
+            initial, self._bolus, self._flow, regimen, self.stepper.resolution
+        )
         still, rest = self._constant(initial)
         found = jnp.where(periodic, found, rest)
         status = jnp.where(found, SolveStatus.ok, SolveStatus.no_steady_state)
         beyond = periodic & self._beyond_what_is_kept(regimen)
         status = jnp.where(beyond, SolveStatus.past_doses, status)
         return jnp.where(periodic, state, still), status.astype(jnp.int32)
+
+    @property
+    def _shift(self) -> Float[Array, ""]:
+        """Clock - TIME at the record."""
+        return self.schedule.resets.shift[self.schedule.doses.epoch[self.entry]]
+
+    @property
+    def _time(self) -> Float[Array, ""]:
+        """TIME of the record, where the periods of the map begin."""
+        return self.schedule.doses.clock[self.entry] - self._shift
 
     def _crossing(self, rate: Float[Array, ""]) -> Crossing:
         """The model of the record's setting under this infusion rate."""
@@ -95,9 +107,8 @@ class _Record(NamedTuple):
         }
         change = change_at(s.covariates, s.doses.clock[self.entry])
         here = at_setting(self.model, s.doses.setting[self.entry])
-        zero = jnp.zeros(())
         inputs = inputs_between(
-            s.covariates, s.columns, s.linear, change, zero, infusion
+            s.covariates, s.columns, s.linear, change, self._shift, infusion
         )
         return Crossing(here, inputs, self.unravel)
 
@@ -115,7 +126,7 @@ class _Record(NamedTuple):
         self, y: Vector, rate: Float[Array, ""], duration: Float[Array, ""]
     ) -> Vector:
         crossing, h = self._crossing(rate), duration / self.pieces
-        t = self.schedule.doses.clock[self.entry]
+        t = self._time
 
         def step(state: Vector, index: Int[Array, ""]) -> tuple[Vector, None]:
             return self.stepper(crossing, t + index * h, state, h).state, None
@@ -125,7 +136,7 @@ class _Record(NamedTuple):
     def _constant(self, initial: Vector) -> tuple[Vector, Bool[Array, ""]]:
         """The root of the rates under a constant infusion (AMT = 0, II = 0)."""
         crossing = self._crossing(self.arrivals.rate[self.entry])
-        t = self.schedule.doses.clock[self.entry]
+        t = self._time
         moving = crossing.field(t, initial)
         return root(lambda y: crossing.field(t, y), initial, moving)
 

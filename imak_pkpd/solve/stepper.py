@@ -18,6 +18,7 @@ from jaxtyping import Array, Float, Int
 
 from imak_pkpd.model.linear import propagate
 from imak_pkpd.solve.status import SolveStatus
+from imak_pkpd.solve.steady import Resolution
 from imak_pkpd.solve.subject import InputsAt
 from imak_pkpd.solve.tableau import Vector, explicit_step
 
@@ -58,6 +59,11 @@ class AbstractStepper(eqx.Module):
         """A stepper with forward and reverse derivatives, for steady states."""
         return self
 
+    @property
+    def resolution(self) -> Resolution:
+        """The smallest difference between two states that a steady state can have."""
+        return Resolution()
+
 
 class Exact(AbstractStepper):
     """The closed form of a linear model, for any length of interval."""
@@ -94,6 +100,11 @@ class Adaptive(AbstractStepper):
 
     def both_ways(self) -> "AbstractStepper":
         return dataclasses.replace(self, adjoint=diffrax.DirectAdjoint())
+
+    @property
+    def resolution(self) -> Resolution:
+        # The error of a whole period is some times that of a step.
+        return Resolution(10 * self.rtol, 10 * self.atol)
 
     def __call__(self, crossing: Crossing, t: Time, y: Vector, h: Time) -> Step:
         solution = diffrax.diffeqsolve(

@@ -1,7 +1,7 @@
 """Subjects written as lists of records, padded to one shape, solved by every stepper.
 
-All calls share one compiled program per stepper, because a `FILLER` subject that holds
-more of everything fixes every padded length.
+All calls with as many subjects share one compiled program per stepper, because a
+`FILLER` subject that holds more of everything fixes every padded length.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ import numpy as np
 
 from imak_pkpd.data.dataset import RECORDS, Dataset
 from imak_pkpd.data.schedule import Schedule, build_schedule
-from imak_pkpd.model import AbstractModel, parameters
+from imak_pkpd.model import AbstractModel, Dosing, parameters
 from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
 from imak_pkpd.solve.stepper import AbstractStepper, Adaptive, Exact, Explicit
 from imak_pkpd.solve.trajectory import Prediction, predict
@@ -23,8 +23,9 @@ from imak_pkpd.solve.trajectory import Prediction, predict
 Record = Mapping[str, float]
 Subject = Sequence[Record]
 
-HORIZON = 100.0  # h; no record of a property is later
-SUBSTEP = 0.25  # h: an error of 1e-7 or less at the rates of the properties
+BEGIN, END = -200.0, 100.0  # h; no record of a property lies outside
+SUBSTEP = 0.25  # h: an error of 1e-8 or less at the rates of the properties
+STEADY_STEPS = 48  # as long as the sub-steps, at 12 h between doses
 
 CLOSED, MESH, ADAPTIVE = Exact(), Explicit(), Adaptive(1e-9, 1e-9)
 
@@ -38,17 +39,27 @@ def reset(time: float) -> Record:
     return {"TIME": time, "EVID": 3}
 
 
+def other(time: float) -> Record:
+    """An event that changes nothing: the subject's clock begins here."""
+    return {"TIME": time, "EVID": 2}
+
+
 def seen(*times: float) -> list[Record]:
     """Observations."""
     return [{"TIME": time, "EVID": 0, "OUTPUT": 0} for time in times]
 
 
+def by_time(*records: Record) -> Subject:
+    """The records in order of time, at equal times in the order given."""
+    return sorted(records, key=lambda record: record["TIME"])
+
+
 FILLER: Subject = [
-    dose(0.0, 1.0, RATE=1.0, SS=1, II=24.0, ADDL=40),
-    dose(1.0, 1.0, SS=2, II=24.0),
-    dose(2.0, 1.0, EVID=4),
-    reset(3.0),
-    *seen(*np.linspace(4.0, HORIZON, 16)),
+    dose(BEGIN, 1.0, RATE=1.0, SS=1, II=24.0, ADDL=40),
+    dose(BEGIN, 1.0, SS=2, II=24.0),
+    dose(BEGIN, 1.0, EVID=4),
+    reset(BEGIN),
+    *seen(*np.linspace(BEGIN + 1, END, 16)),
 ]
 
 
@@ -60,11 +71,9 @@ def data_set(subjects: Sequence[Subject]) -> Dataset:
         name: np.array([r.get(name, 0.0 if name in zero else np.nan) for r in rows])
         for name in RECORDS
     }
-    names = [str(i) for i, subject in enumerate(subjects) for _ in subject]
-    return Dataset(
-        Path("records"), "", (), np.arange(len(rows)), tuple(names), column, {}, {},
-        {}, {},
-    )  # fmt: skip
+    names = tuple(str(i) for i, subject in enumerate(subjects) for _ in subject)
+    lines = np.arange(len(rows))
+    return Dataset(Path("records"), "", (), lines, names, column, {}, {}, {}, {})
 
 
 def schedule_of(subjects: Sequence[Subject], kind: type[AbstractModel]) -> Schedule:
@@ -73,18 +82,20 @@ def schedule_of(subjects: Sequence[Subject], kind: type[AbstractModel]) -> Sched
 
 
 def mesh_of(
-    schedule: Schedule, kind: type[AbstractModel], stepper: AbstractStepper
+    schedule: Schedule,
+    kind: type[AbstractModel],
+    stepper: AbstractStepper,
+    dosing: Mapping[str, Dosing] | None = None,
 ) -> Mesh:
-    """The events, and equal sub-steps where the stepper needs them."""
-    grid = np.arange(-HORIZON, HORIZON, SUBSTEP)
+    """The events, and equal sub-steps where the stepper needs them.
+
+    `dosing` replaces what the model declares.
+    """
+    grid = np.arange(BEGIN, END, SUBSTEP)
     ends = zip(np.asarray(schedule.begin), np.asarray(schedule.end), strict=True)
     extra = [grid[(grid > begin) & (grid < end)] for begin, end in ends]
-    return build_mesh(
-        schedule,
-        declared_dosing(kind),
-        extra if stepper.subdivides else None,
-        steady_steps=96,  # as long as the sub-steps, at 24 h between doses
-    )
+    parts = extra if stepper.subdivides else None
+    return build_mesh(schedule, dosing or declared_dosing(kind), parts, STEADY_STEPS)
 
 
 @lru_cache(maxsize=8)
@@ -98,9 +109,31 @@ def solved(
     subjects: Sequence[Subject],
     stepper: AbstractStepper,
 ) -> Prediction:
-    """The prediction of each subject (the filler last); a value is one or per subject."""
+    """The predictions, the filler's last; a value is one number or one per subject."""
     schedule = schedule_of([*subjects, FILLER], kind)
     mesh = mesh_of(schedule, kind, stepper)
-    wide = len(subjects) + 1
-    shared = {name: jnp.full(wide, values[name], float) for name in parameters(kind)}
-    return program(stepper)(kind(**shared), schedule, mesh)
+    return program(stepper)(model_of(kind, values, len(subjects)), schedule, mesh)
+
+
+def model_of(
+    kind: type[AbstractModel], values: Mapping[str, Any], subjects: int
+) -> AbstractModel:
+    """The model of so many subjects and the filler (the values of the first one)."""
+    wide = {
+        n: jnp.broadcast_to(jnp.asarray(values[n], float), subjects) for n in values
+    }
+    return kind(**{n: jnp.append(wide[n], wide[n][0]) for n in parameters(kind)})
+
+
+def outputs(
+    kind: type[AbstractModel],
+    values: Mapping[str, Any],
+    subjects: Sequence[Subject],
+    stepper: AbstractStepper,
+) -> list[np.ndarray]:
+    """The outputs of each subject at its observations; all must be solved."""
+    found = solved(kind, values, subjects, stepper)
+    assert np.all(np.asarray(found.status) == 0)
+    (rows,) = found.outputs.values()
+    counts = [sum(r["EVID"] == 0 for r in subject) for subject in subjects]
+    return [np.asarray(row)[:n] for row, n in zip(rows, counts, strict=False)]
