@@ -1,7 +1,12 @@
 """What a user reads when something went wrong: one sentence, never a traceback."""
 
+import sys
 import tempfile
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
 
 BAD_INPUT = 2
 ERROR = 1
@@ -19,6 +24,19 @@ def explain(error: Exception) -> tuple[str, int]:
     first = str(error).partition("\n")[0]
     where = keep_traceback(error)
     return f"{type(error).__name__}: {first} (traceback in {where})", ERROR
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Says how to go on when the user interrupts what is inside."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        sentence = (
+            "interrupted: find the run by `imak runs`, finish it by `imak resume`"
+        )
+        print(f"imak: {sentence}", file=sys.stderr)
+        raise typer.Exit(ERROR) from None
 
 
 def raised_by_us(error: Exception) -> bool:

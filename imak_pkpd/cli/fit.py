@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from imak_pkpd.cli.failure import resumable
+
 RUNS = Path("runs")
 
 
@@ -32,7 +34,7 @@ def fit(
     given = {"chains": chains, "warmup": warmup, "draws": draws, "seed": seed}
     overrides = {name: value for name, value in given.items() if value is not None}
     command = ("imak", *sys.argv[1:])
-    with progress_bar(console(stderr=as_json)) as progress:
+    with resumable(), progress_bar(console(stderr=as_json)) as progress:
         folder = sample_posterior(
             read_fit(path), RUNS, out, overrides, command, progress
         )

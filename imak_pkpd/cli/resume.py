@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from imak_pkpd.cli.failure import resumable
+
 
 def resume(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="a run folder")],
@@ -21,6 +23,6 @@ def resume(
     from imak_pkpd.fit.fit import resume as go_on
 
     prepare_jax()
-    with progress_bar(console(stderr=as_json)) as progress:
+    with resumable(), progress_bar(console(stderr=as_json)) as progress:
         folder = go_on(run, progress, force)
     finish(folder, as_json)

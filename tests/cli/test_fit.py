@@ -6,7 +6,11 @@ posterior is normal with mean 8 m / 8.01 and SD 1 / sqrt(8.01), by hand.
 
 import json
 import math
+import os
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -123,6 +127,27 @@ def test_a_diagnostic_that_fails_is_exit_code_three(
     assert done.code == 3, done.error
     assert "FAILED" in done.output
     assert "short/report.html" in done.output
+
+
+def test_an_interrupted_fit_says_how_to_go_on(project: Path, cache: Path) -> None:
+    words = ("fit", "mean.toml", "--out", "long", "--draws", "1000000")  # minutes
+    running = subprocess.Popen(
+        (sys.executable, "-m", "imak_pkpd.cli", *words),
+        cwd=project,
+        env=os.environ | {"XDG_CACHE_HOME": str(cache)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stdout is not None
+    assert any(line == "sampling\n" for line in running.stdout)
+    running.send_signal(signal.SIGINT)
+    _, error = running.communicate(timeout=120)
+    assert running.returncode == 1
+    assert error.splitlines()[-1].startswith("imak: interrupted: find the run by")
+    assert (
+        json.loads((project / "long" / "run.json").read_text())["status"] == "running"
+    )
 
 
 def test_check_goes_as_far_as_one_density(inside: Imak, project: Path) -> None:
