@@ -6,8 +6,9 @@
 | `pred` | zero | none |
 | `replicate_individual` | the draw's own | new |
 | `replicate` | new patients | new |
+| `iwres` | the draw's own | residual of DV, in units of its scale |
 
-All are [draw, subject, observation], on the scale of DV and not censored.
+All are [draw, subject, observation]; but for `iwres` on the scale of DV, not censored.
 """
 
 from collections.abc import Mapping
@@ -28,7 +29,7 @@ from imak_pkpd.fit.posterior import (
 )
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.model import AnyModel
-from imak_pkpd.observe import AbstractObserved, conditioned
+from imak_pkpd.observe import AbstractObserved, conditioned, iwres
 from imak_pkpd.population.individual import individual_values
 from imak_pkpd.population.omega import Form
 from imak_pkpd.solve.mesh import Mesh
@@ -56,17 +57,17 @@ class Simulator:
     def __call__(
         self, sites: Sites, schedule: Schedule, mesh: Mesh | None, key: PRNGKeyArray
     ) -> dict[str, Float[np.ndarray, "draw subject observation"]]:
-        """The four predictions for the draws of the latent `sites` (own scale)."""
+        """Predictions and residuals for draws of the latent `sites` (own scale)."""
         draws = len(next(iter(sites.values())))
         keys = jax.random.split(key, draws)
         shared = {name: sites[name] for name in self.shared(schedule)}
 
-        def one(draw: tuple) -> dict[str, Rows]:
-            values, same, one_key = draw
-            return self._one(values, same, schedule, mesh, one_key)
+        def run(xs: tuple, there: Schedule, grid: Mesh | None) -> dict[str, Array]:
+            one = lambda x: self._one(x[0], x[1], there, grid, x[2])  # noqa: E731
+            return jax.lax.map(one, xs, batch_size=CHUNK)
 
-        run = jax.jit(lambda xs: jax.lax.map(one, xs, batch_size=CHUNK))
-        return jax.tree.map(np.asarray, run((dict(sites), shared, keys)))
+        draws_and_keys = (dict(sites), shared, keys)
+        return jax.tree.map(np.asarray, jax.jit(run)(draws_and_keys, schedule, mesh))
 
     def _one(
         self,
@@ -86,6 +87,7 @@ class Simulator:
             "pred": self._population(values, schedule, mesh),
             "replicate_individual": self._sampled(errors, schedule, own_key),
             "replicate": self._sampled(others, schedule, new_key),
+            "iwres": self._residuals(errors, schedule),
         }
 
     def _individuals(
@@ -138,6 +140,14 @@ class Simulator:
         }
         return self._selected(drawn, schedule)
 
+    def _residuals(
+        self, errors: Mapping[str, AbstractObserved], schedule: Schedule
+    ) -> Rows:
+        """IWRES of DV; of its limit in a censored row."""
+        dv = jnp.asarray(schedule.observations.value)
+        found = {name: iwres(error, dv) for name, error in errors.items()}
+        return self._selected(found, schedule)
+
     def latent(self, schedule: Schedule) -> tuple[str, ...]:
         """The names of all sites that are sampled."""
         return tuple(self._sites(schedule))
@@ -152,14 +162,14 @@ class Simulator:
         """The sampled sites, and whether each lies inside the plate `patient`."""
         found: dict[str, bool] = {}
 
-        def traced() -> None:
+        def traced(there: Schedule) -> None:
             sites = trace(seed(sample_sites, jax.random.key(0))).get_trace(
-                self.spec, self.model, self.forms, schedule
+                self.spec, self.model, self.forms, there
             )
             for name, site in sites.items():
                 if site["type"] == "sample":
                     plates = [frame.name for frame in site["cond_indep_stack"]]
                     found[name] = "patient" in plates
 
-        jax.eval_shape(traced)  # nothing is computed
+        jax.eval_shape(traced, schedule)  # nothing is computed
         return found

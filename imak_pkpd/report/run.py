@@ -113,9 +113,8 @@ class Run:
     def goodness(self) -> Goodness:
         """Observations with predictions and individual residuals."""
         self.need("observed_data", *OBSERVED)
-        self.need("posterior_predictive", "ipred", "pred", "replicate_individual")
-        logs = [output.name for output in self.outputs if output.error == "lognormal"]
-        return goodness(self.tree, logs)
+        self.need("posterior_predictive", "ipred", "pred", "iwres")
+        return goodness(self.tree)
 
     @cached_property
     def npde(self) -> Npde:

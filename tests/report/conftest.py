@@ -142,16 +142,19 @@ def predict(
         np.asarray(concentration(time, dose, **use)) for use in (own, pop, new)
     )
 
+    a, b = (
+        draws[f"concentration_{k}"][..., None] for k in ("additive", "proportional")
+    )
+
     def noisy(mean: np.ndarray) -> np.ndarray:
-        a, b = (draws[f"concentration_{k}"] for k in ("additive", "proportional"))
-        scale = a[..., None] + b[..., None] * mean
-        return mean + scale * random.normal(size=mean.shape)
+        return mean + (a + b * mean) * random.normal(size=mean.shape)
 
     return {
         "ipred": ipred,
         "pred": pred,
         "replicate_individual": noisy(ipred),
         "replicate": noisy(other),
+        "iwres": (data["dv"] - ipred) / (a + b * ipred),
     }
 
 
