@@ -5,6 +5,7 @@ import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 
@@ -37,6 +38,25 @@ def resumable() -> Iterator[None]:
         )
         print(f"imak: {sentence}", file=sys.stderr)
         raise typer.Exit(ERROR) from None
+
+
+@contextmanager
+def reported(folder: Path) -> Iterator[None]:
+    """Writes the report of a run that fails inside; the failure goes on.
+
+    A report that fails too is named and no more: the first error is the one to read.
+    """
+    try:
+        yield
+    except Exception:
+        from imak_pkpd.report.page import write_report
+
+        try:
+            sentence = f"report: {write_report(folder)}"
+        except Exception as error:
+            sentence = f"there is no report: {error}"
+        print(f"imak: {sentence}", file=sys.stderr)
+        raise
 
 
 def raised_by_us(error: Exception) -> bool:

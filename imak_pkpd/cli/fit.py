@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from imak_pkpd.cli.failure import resumable
+from imak_pkpd.cli.failure import reported, resumable
 
 RUNS = Path("runs")
 
@@ -27,15 +27,15 @@ def fit(
     from imak_pkpd.cli.finish import finish
     from imak_pkpd.cli.jax_settings import prepare_jax
     from imak_pkpd.cli.screen import console
-    from imak_pkpd.fit.fit import fit as sample_posterior
+    from imak_pkpd.fit.fit import begin, run
     from imak_pkpd.fit.spec import read_fit
 
     prepare_jax()
     given = {"chains": chains, "warmup": warmup, "draws": draws, "seed": seed}
     overrides = {name: value for name, value in given.items() if value is not None}
     command = ("imak", *sys.argv[1:])
-    with resumable(), progress_bar(console(stderr=as_json)) as progress:
-        folder = sample_posterior(
-            read_fit(path), RUNS, out, overrides, command, progress
-        )
+    with resumable():
+        problem, folder = begin(read_fit(path), RUNS, out, overrides, command)
+        with reported(folder), progress_bar(console(stderr=as_json)) as progress:
+            run(problem, folder, progress)
     finish(folder, as_json)

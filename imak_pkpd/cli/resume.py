@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from imak_pkpd.cli.failure import resumable
+from imak_pkpd.cli.failure import reported, resumable
 
 
 def resume(
@@ -20,9 +20,11 @@ def resume(
     from imak_pkpd.cli.finish import finish
     from imak_pkpd.cli.jax_settings import prepare_jax
     from imak_pkpd.cli.screen import console
-    from imak_pkpd.fit.fit import resume as go_on
+    from imak_pkpd.fit.fit import begin_again, run as go_on
 
     prepare_jax()
-    with resumable(), progress_bar(console(stderr=as_json)) as progress:
-        folder = go_on(run, progress, force)
-    finish(folder, as_json)
+    with resumable():
+        problem = begin_again(run)
+        with reported(run), progress_bar(console(stderr=as_json)) as progress:
+            go_on(problem, run, progress, force)
+    finish(run, as_json)

@@ -52,10 +52,10 @@ def _terms(
     def terms(x: Float[Array, " d"]) -> tuple:
         values = made.constrain(x, args)
         sites = seed(substitute(sample_sites, values), jax.random.key(0))
-        individuals, sigmas = sites(spec, model, forms, schedule)
+        individuals, sigmas = sites(spec, model, forms, args[0])
         prediction = predict(model(**individuals), args[0], args[1], stepper)
         errors = residual_errors(spec, prediction.outputs, sigmas)
-        rows = log_likelihood_by_row(spec, schedule, errors)
+        rows = log_likelihood_by_row(spec, args[0], errors)
         return prediction.status, prediction.when, rows
 
     status, when, rows = jax.jit(terms)(jnp.asarray(position))

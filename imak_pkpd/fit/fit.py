@@ -1,5 +1,7 @@
 """`fit`: from a fit file to a run folder with its posterior; `resume` continues one.
 
+Each is two steps, for a caller who needs the folder of a run that fails: `begin` or
+`begin_again`, then `run`.
 The order: read and check, mesh and mode, NUTS, certificate (a mesh that fails it is
 halved and the sampling repeated), predictions, `posterior.nc`.
 """
@@ -65,12 +67,21 @@ def fit(
     `overrides` replace keys of [estimation] and are recorded. Raises a `ValueError`
     for whatever is wrong with fit file, model or data, before a folder is made.
     """
-    spec = overridden(spec, overrides or {})
-    problem = read_problem(spec)
-    folder = create_run(_record(problem, overrides or {}, command), runs, out)
-    with recording(folder):
-        _run(problem, folder, progress or Silent(), force=False)
+    problem, folder = begin(spec, runs, out, overrides, command)
+    run(problem, folder, progress)
     return folder
+
+
+def begin(
+    spec: FitSpec,
+    runs: Path,
+    out: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    command: tuple[str, ...] = (),
+) -> tuple[Problem, Path]:
+    """What is fitted, and the new folder of its run, with `run.json` in it."""
+    problem = read_problem(overridden(spec, overrides or {}))
+    return problem, create_run(_record(problem, overrides or {}, command), runs, out)
 
 
 def resume(folder: Path, progress: Progress | None = None, force: bool = False) -> Path:
@@ -79,15 +90,29 @@ def resume(folder: Path, progress: Progress | None = None, force: bool = False) 
     Raises a `ValueError` when fit file, model or data changed since, when the
     checkpoint is damaged, or (without `force`) on another machine.
     """
+    run(begin_again(folder), folder, progress, force)
+    return folder
+
+
+def begin_again(folder: Path) -> Problem:
+    """What a run fits, read again; a `ValueError` if it is finished or changed."""
     record = read_record(folder)
     if record.status == "finished":
         raise ValueError(f"{folder} is finished: there is nothing to resume")
-    spec = overridden(read_fit(record.fit.path), record.overrides)
-    problem = read_problem(spec)
+    problem = read_problem(overridden(read_fit(record.fit.path), record.overrides))
     _refuse_changes(record, problem, folder)
+    return problem
+
+
+def run(
+    problem: Problem,
+    folder: Path,
+    progress: Progress | None = None,
+    force: bool = False,
+) -> None:
+    """Samples and writes the posterior; a failure is noted in `run.json` and raised."""
     with recording(folder):
         _run(problem, folder, progress or Silent(), force)
-    return folder
 
 
 def overridden(spec: FitSpec, overrides: Mapping[str, Any]) -> FitSpec:
