@@ -46,7 +46,7 @@ mu = { median = 0.0, sd = 10.0 }
 [estimation]
 chains = 2
 warmup = 200
-draws = 1000
+draws = 3000
 """
 
 
