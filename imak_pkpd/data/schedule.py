@@ -254,18 +254,18 @@ def _pad_doses(subjects: list[_Subject]) -> Doses:
     ]
     return Doses(
         clock=column("clock", 0.0, np.float64),
-        order=column("order", 0, np.int32),
-        epoch=column("epoch", 0, np.int32),
-        name=column("name", 0, np.int32),
+        order=column("order", 0.0, np.int32),
+        epoch=column("epoch", 0.0, np.int32),
+        name=column("name", 0.0, np.int32),
         amount=column("amount", 0.0, np.float64),
-        mode=column("mode", 0, np.int32),
+        mode=column("mode", 0.0, np.int32),
         rate=column("rate", 0.0, np.float64),
         duration=column("duration", 0.0, np.float64),
         interval=column("interval", 0.0, np.float64),
-        steady=column("steady", 0, np.int32),
-        past=column("past", 0, np.int32),
-        setting=pad(settings, length, 0, np.int32),
-        mask=pad([np.ones(len(s.doses)) for s in subjects], length, 0, np.bool_),
+        steady=column("steady", 0.0, np.int32),
+        past=column("past", 0.0, np.int32),
+        setting=pad(settings, length, 0.0, np.int32),
+        mask=pad([np.ones(len(s.doses)) for s in subjects], length, 0.0, np.bool_),
     )
 
 
@@ -279,9 +279,9 @@ def _pad_resets(subjects: list[_Subject]) -> Resets:
     shift = [np.array([s.shift[0], *(r[3] for r in s.resets)]) for s in subjects]
     return Resets(
         clock=column(0, np.inf, np.float64),
-        order=column(1, 0, np.int32),
-        wipes=column(2, 0, np.bool_),
-        mask=pad([np.ones(len(s.resets)) for s in subjects], length, 0, np.bool_),
+        order=column(1, 0.0, np.int32),
+        wipes=column(2, 0.0, np.bool_),
+        mask=pad([np.ones(len(s.resets)) for s in subjects], length, 0.0, np.bool_),
         shift=pad(shift, length + 1, 0.0),
     )
 
@@ -307,16 +307,16 @@ def _pad_observations(
     ]  # the row's own values: what $ERROR sees
     return Observations(
         clock=pad(own("clock"), length, 0.0),
-        order=pad([4 * k + 2 for k in kept], length, 0, np.int32),
+        order=pad([4 * k + 2 for k in kept], length, 0.0, np.int32),
         time=item(dataset.records["TIME"], 0.0),
         value=item(np.nan_to_num(dataset.records["DV"], nan=1.0), 1.0),
         limit=item(np.nan_to_num(dataset.records["LIMIT"]), 0.0),
-        censor=item(np.nan_to_num(dataset.records["CENSOR"]), 0, np.int32),
-        output=item(dataset.records["OUTPUT"], 0, np.int32),
-        setting=pad(setting, length, 0, np.int32),
+        censor=item(np.nan_to_num(dataset.records["CENSOR"]), 0.0, np.int32),
+        output=item(dataset.records["OUTPUT"], 0.0, np.int32),
+        setting=pad(setting, length, 0.0, np.int32),
         covariate=item(table, 1.0),
-        row=pad(rows, length, -1, np.int32),
-        mask=pad([np.ones(len(k)) for k in kept], length, 0, np.bool_),
+        row=pad(rows, length, -1.0, np.int32),
+        mask=pad([np.ones(len(k)) for k in kept], length, 0.0, np.bool_),
     )
 
 
@@ -345,7 +345,7 @@ def _pad_covariates(subjects: list[_Subject]) -> Covariates:
     return Covariates(
         value=pad([s.value for s in settings], distinct, 1.0),
         start=pad([s.start for s in settings], changes, np.inf),
-        setting=pad([s.setting for s in settings], changes, 0, np.int32),
+        setting=pad([s.setting for s in settings], changes, 0.0, np.int32),
         base=pad([s.base for s in settings], changes, 0.0),
         slope=pad([s.slope for s in settings], changes, 0.0),
     )

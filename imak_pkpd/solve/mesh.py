@@ -102,10 +102,10 @@ def build_mesh(
     width = schedule.observations.clock.shape[1]
     return Mesh(
         clock=_pad_with_last([s[0] for s in subjects], length),
-        order=pad([s[1] for s in subjects], length, LAST, np.int32),
-        action=pad([s[2] for s in subjects], length, NOTHING, np.int32),
-        dose=pad([s[3] for s in subjects], length, 0, np.int32),
-        at=pad([s[4] for s in subjects], width, 0, np.int32),
+        order=pad([s[1] for s in subjects], length, float(LAST), np.int32),
+        action=pad([s[2] for s in subjects], length, float(NOTHING), np.int32),
+        dose=pad([s[3] for s in subjects], length, 0.0, np.int32),
+        at=pad([s[4] for s in subjects], width, 0.0, np.int32),
         steady=_steady_entries(schedule.doses),
         moving=moving,
         steady_steps=steady_steps,
@@ -207,7 +207,7 @@ def _merge(points: Points, between: np.ndarray) -> Points:
 def _steady_entries(doses: Doses) -> np.ndarray:
     """Dose entries that set a steady state, [subject, record], -1 for none."""
     rows = [np.flatnonzero(s > 0) for s in np.asarray(doses.steady * doses.mask)]
-    return pad(rows, max(len(r) for r in rows), -1, np.int32)
+    return pad(rows, max(len(r) for r in rows), -1.0, np.int32)
 
 
 def insert_arrivals(mesh: Mesh, doses: Doses, arrivals: Arrivals) -> Nodes:

@@ -20,15 +20,18 @@ from imak_pkpd.solve.mesh import Mesh
 from imak_pkpd.solve.stepper import AbstractStepper
 from imak_pkpd.solve.subject import at_setting
 
-PerNode = Float[Array, "subject node"]
+PerNode = Float[Array, "*subject node"]
 
 
 class Prediction(eqx.Module):
-    """Outputs by name at the observations, and how each subject's solve ended."""
+    """Outputs by name at the observations, and how each subject's solve ended.
 
-    outputs: Mapping[str, Float[Array, "subject observation"]]
-    status: Int[Array, " subject"]
-    when: Float[Array, " subject"]
+    Inside `vmap` the subject axis is absent.
+    """
+
+    outputs: Mapping[str, Float[Array, "*subject observation"]]
+    status: Int[Array, "*subject"]
+    when: Float[Array, "*subject"]
 
 
 class Trajectory(eqx.Module):
@@ -46,8 +49,8 @@ class Trajectory(eqx.Module):
     arriving: Any
     outputs: Mapping[str, PerNode]
     integrals: Mapping[str, PerNode]
-    status: Int[Array, " subject"]
-    when: Float[Array, " subject"]
+    status: Int[Array, "*subject"]
+    when: Float[Array, "*subject"]
 
 
 def batched(model: AnyModel) -> AnyModel:
