@@ -84,7 +84,9 @@ class Simulator:
         _, others = new(schedule, mesh)
         return {
             "ipred": ipred,
-            "pred": self._population(values, schedule, mesh),
+            "pred": self._selected(
+                self.typical_outputs(values, schedule, mesh), schedule
+            ),
             "replicate_individual": self._sampled(errors, schedule, own_key),
             "replicate": self._sampled(others, schedule, new_key),
             "iwres": self._residuals(errors, schedule),
@@ -107,19 +109,27 @@ class Simulator:
         prediction = predict(model, schedule, mesh, self.stepper)
         solved = (prediction.status == 0)[:, None]
         return {
-            name: jnp.where(solved, value, jnp.nan)
-            for name, value in prediction.outputs.items()
+            name: jnp.where(solved, prediction.outputs[name], jnp.nan)
+            for name in self.spec.output
         }
 
-    def _population(
-        self, numbers: Mapping[str, Array], schedule: Schedule, mesh: Mesh | None
-    ) -> Rows:
+    def own_outputs(
+        self, sites: Mapping[str, Array], schedule: Schedule, mesh: Mesh | None
+    ) -> dict[str, Rows]:
+        """Every output at every observation, at one draw of all latent sites."""
+        drawn = seed(substitute(sample_sites, dict(sites)), jax.random.key(0))
+        values, _ = drawn(self.spec, self.model, self.forms, schedule)
+        return self._outputs(self.model(**values), schedule, mesh)
+
+    def typical_outputs(
+        self, sites: Mapping[str, Array], schedule: Schedule, mesh: Mesh | None
+    ) -> dict[str, Rows]:
+        """The same at random effects of zero."""
         population = population_of(self.spec, self.model, self.forms, schedule)
         values = individual_values(
-            population, numbers, {}, columns(schedule), schedule.patient
+            population, sites, {}, columns(schedule), schedule.patient
         )
-        outputs = self._outputs(self.model(**values), schedule, mesh)
-        return self._selected(outputs, schedule)
+        return self._outputs(self.model(**values), schedule, mesh)
 
     def _selected(self, outputs: Mapping[str, Rows], schedule: Schedule) -> Rows:
         """The output that each row measures."""

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from numpyro.handlers import seed, substitute, trace
 
 from imak_pkpd.fit.certificate import Certificate
+from imak_pkpd.fit.curves import curve_group
 from imak_pkpd.fit.explain import subject_names
 from imak_pkpd.fit.meshing import Forms, event_mesh, needs_certificate
 from imak_pkpd.fit.posterior import population_model, sample_sites
@@ -116,12 +117,13 @@ def _predictive(
     flat = {name: v.reshape(-1, *v.shape[2:]) for name, v in sites.items()}
     key = jax.random.key(problem.spec.estimation.seed + 1)
     drawn = simulator(flat, problem.schedule, mesh, key)
-    return {
+    rows = {
         name: Variable(
             (*DRAW, "observation"), _rows(problem, v).reshape(chains, len(kept), -1)
         )
         for name, v in drawn.items()
     }
+    return {**rows, **curve_group(problem, forms, mesh, flat)}
 
 
 def _prior(problem: Problem, forms: Forms) -> tuple[dict[str, np.ndarray], Group]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,8 +28,25 @@ from imak_pkpd.report.labels import Labels
 
 OBSERVED = ("dv", "limit", "censor", "time", "subject_index", "output_index")
 
+CURVES = tuple(
+    f"curve_{name}" for name in ("time", "low", "median", "high", "population")
+)
+
 NPDE_SEED = 2008
 """Seed of the random part of NPDE; any number, but the same in every report."""
+
+
+class Curves(NamedTuple):
+    """Individual predictions between the samples, and the typical one (eta = 0).
+
+    Of all patients: `time` [subject, point], the others [subject, point, output].
+    """
+
+    time: Float[np.ndarray, "... point"]
+    low: Float[np.ndarray, "..."]
+    median: Float[np.ndarray, "..."]
+    high: Float[np.ndarray, "..."]
+    population: Float[np.ndarray, "..."]
 
 
 class MissingError(ValueError):
@@ -115,6 +132,15 @@ class Run:
         self.need("observed_data", *OBSERVED)
         self.need("posterior_predictive", "ipred", "pred", "iwres")
         return goodness(self.tree)
+
+    @cached_property
+    def curves(self) -> Curves | None:
+        """Predictions on a dense grid; None in a run that kept none."""
+        try:
+            kept = self.need("posterior_predictive", *CURVES)
+        except MissingError:
+            return None
+        return Curves(*(np.asarray(kept[name].values, np.float64) for name in CURVES))
 
     @cached_property
     def npde(self) -> Npde:

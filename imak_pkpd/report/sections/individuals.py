@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from imak_pkpd.check.censoring import Codes
 from imak_pkpd.report.blocks import (
     Block,
     Figure,
@@ -18,7 +19,7 @@ from imak_pkpd.report.blocks import (
 )
 from imak_pkpd.report.figure import BLUE, GREY, INK, ORANGE, SERIES, figure
 from imak_pkpd.report.number import with_unit
-from imak_pkpd.report.run import Run
+from imak_pkpd.report.run import Curves, Run
 
 MOST_FIGURES = 200
 """A page with more figures than this no longer opens quickly."""
@@ -26,14 +27,23 @@ MOST_FIGURES = 200
 LOG_SPAN = 50.0
 """Data that span more than this factor are drawn on a logarithmic axis."""
 
+MARGIN = 3.0
+"""Half a decade is left free below the lowest sample on a logarithmic axis."""
+
+STRAIGHT = (
+    " at the sampling times, joined by straight lines because the run kept no curve "
+    "between them"
+)
+
 
 def figures(run: Run) -> Iterator[Block]:
     """Data and predictions of every patient."""
     good = run.goodness
+    smooth = run.curves is not None
     yield Prose(
-        "Line and band: median and 90 % interval of the individual prediction at the "
-        "sampling times; dashed: the typical prediction (random effects zero). "
-        "Triangles: samples beyond an assay limit. Ticks below: doses."
+        "Line and band: median and 90 % interval of the individual prediction"
+        f"{'' if smooth else STRAIGHT}; dashed: the typical prediction (random effects "
+        "zero). Triangles: samples beyond an assay limit. Ticks below: doses."
     )
     seen = [s for s in range(len(run.subjects)) if np.any(good.subject == s)]
     yield Gallery([_figure(run, s) for s in seen[:MOST_FIGURES]])
@@ -78,16 +88,40 @@ def _draw_output(axes: Axes, run: Run, s: int, k: int) -> None:
     rows = rows[np.argsort(good.time[rows], kind="stable")]
     time, dv = good.time[rows], good.observed.dv[rows]
     known, colour = good.observed.censor[rows] == 0, SERIES[k % len(SERIES)]
-    low, high = good.ipred_low[rows], good.ipred_high[rows]
-    axes.fill_between(time, low, high, color=colour, alpha=0.2, linewidth=0)
-    axes.plot(time, good.ipred[rows], color=colour)
-    axes.plot(time, good.pred[rows], "--", color=GREY, linewidth=1)
+    drawn = _curves(run, s, k, rows)
+    _draw_curves(axes, drawn, colour)
     axes.plot(time[known], dv[known], "o", color=INK, markersize=3)
     axes.plot(time[~known], dv[~known], "v", color=ORANGE, markersize=4.5)
     shown = np.concatenate([dv, good.ipred[rows]])
     if shown.min() > 0 and shown.max() > LOG_SPAN * shown.min():
         axes.set_yscale("log")
+        # a curve that begins at nearly nothing would squeeze the samples
+        axes.set_ylim(bottom=shown.min() / MARGIN)
     _draw_doses(axes, run, s)
+
+
+def _curves(run: Run, s: int, k: int, rows: Codes) -> Curves:
+    """The curves of one patient and output; without them, its predicted samples.
+
+    `rows` are the samples in order of time.
+    """
+    good, kept = run.goodness, run.curves
+    if kept is not None:
+        own = Curves(kept.time[s], *(curve[s, :, k] for curve in kept[1:]))
+        if np.isfinite(own).all():
+            return own
+    named = (good.time, good.ipred_low, good.ipred, good.ipred_high, good.pred)
+    return Curves(*(column[rows] for column in named))
+
+
+def _draw_curves(axes: Axes, drawn: Curves, colour: str) -> None:
+    """Line, band and dashed line, broken where TIME starts anew."""
+    restarts = np.flatnonzero(np.diff(drawn.time) < 0) + 1
+    for part in np.split(np.arange(len(drawn.time)), restarts):
+        time, low, median, high, typical = (curve[part] for curve in drawn)
+        axes.fill_between(time, low, high, color=colour, alpha=0.2, linewidth=0)
+        axes.plot(time, median, color=colour)
+        axes.plot(time, typical, "--", color=GREY, linewidth=1)
 
 
 def _draw_doses(axes: Axes, run: Run, s: int) -> None:

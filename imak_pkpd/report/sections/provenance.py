@@ -26,7 +26,6 @@ def limitations(run: Run) -> Iterator[Block]:
     """What every report of this kind cannot say."""
     yield Prose(
         "Intervals hold given the model: they do not cover a wrong structure. "
-        "Predictions between sampling times are drawn as straight lines between them. "
         "Predictive checks use the data that the model was fitted to."
     )
     if run.synthetic:
