@@ -44,12 +44,17 @@ class Target:
     unravel: Callable[[Float[Array, " d"]], dict[str, Array]] = field(compare=False)
 
     def potential(self, position: Float[Array, " d"], args: tuple) -> Float[Array, ""]:
-        """Minus the log posterior (up to a constant); +inf where it is undefined."""
+        """Minus the log posterior (up to a constant).
+
+        +inf where it is undefined, and where the density is infinite: overflow far out
+        in a flat prior, to which no climb must be drawn.
+        """
         energy = potential_energy(self.model, args, {}, self.unravel(position))
         # Without the barrier XLA computes the energy anew wherever its gradient asks
         # whether it is NaN: twice the program, and a sixth more compilation.
         energy = jax.lax.optimization_barrier(energy)
-        return jnp.where(jnp.isnan(energy), jnp.inf, energy)
+        undefined = jnp.isnan(energy) | jnp.isneginf(energy)
+        return jnp.where(undefined, jnp.inf, energy)
 
     def evaluate(
         self, position: Float[np.ndarray, " d"], args: tuple

@@ -104,3 +104,16 @@ def test_float32_is_refused_with_the_line_to_add() -> None:
 def test_a_model_without_latent_sites_is_refused() -> None:
     with pytest.raises(ValueError, match="no latent site"):
         target(lambda y: numpyro.factor("f", y.sum()), (Y,))
+
+
+def test_an_infinite_density_is_no_place_to_climb_to() -> None:
+    """Overflow far out in a flat prior gave +inf; nothing else may differ."""
+
+    def model() -> None:
+        x = numpyro.sample("x", dist.Normal(0.0, 1.0))
+        numpyro.factor("overflow", jnp.where(x > 3.0, jnp.inf, 0.0))
+
+    made = target(model, ())
+    inside, outside = jnp.array([1.0]), jnp.array([4.0])
+    assert made.potential(inside, ()) == pytest.approx(0.5 + 0.5 * np.log(2 * np.pi))
+    assert made.potential(outside, ()) == jnp.inf
