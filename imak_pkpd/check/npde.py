@@ -145,9 +145,12 @@ def _scores(data: Values, sample: Replicates) -> Values:
 
     Ranks 0 and K become 1/(2K) and 1 - 1/(2K), as in Comets et al. 2008.
     """
-    mean, scale = sample.mean(axis=0), sample.std(axis=0, ddof=1)
-    standard, point = (sample - mean) / scale, (data - mean) / scale
-    correlation = np.atleast_2d(np.corrcoef(standard, rowvar=False))
+    with np.errstate(over="ignore", invalid="ignore"):  # refused below
+        mean, scale = sample.mean(axis=0), sample.std(axis=0, ddof=1)
+        standard, point = (sample - mean) / scale, (data - mean) / scale
+        correlation = np.atleast_2d(np.corrcoef(standard, rowvar=False))
+    if not np.isfinite(correlation).all():
+        raise ValueError("some of its replicates are too large for a covariance")
     try:
         root = np.linalg.cholesky(correlation)
     except np.linalg.LinAlgError:
