@@ -19,7 +19,7 @@ from imak_pkpd.fit.simulate import CHUNK, Simulator, Sites
 from imak_pkpd.fit.tree import Variable
 from imak_pkpd.solve.mesh import LAST, Mesh, build_mesh, declared_dosing
 
-POINTS = 60  # of a curve; half of them are spread evenly in time
+POINTS = 60  # of a curve: a third of them spread evenly in time
 DRAWS = 50  # the ends of a 90 % band rest on two or three of them
 BAND = (0.05, 0.5, 0.95)  # the 90 % interval, as that of IPRED
 DIMS = ("subject", "point", "output")
@@ -81,7 +81,10 @@ def grid_schedule(schedule: Schedule) -> Schedule:
 
 
 def _grid(schedule: Schedule, subject: int) -> Float[np.ndarray, " point"]:
-    """Even times, and times of records: where samples are dense, the curve bends."""
+    """A third each: even times, records, and times spread evenly in record number.
+
+    Where samples are dense, the curve bends.
+    """
     doses, seen = schedule.doses, schedule.observations
     records = np.unique(
         np.concatenate(
@@ -90,11 +93,13 @@ def _grid(schedule: Schedule, subject: int) -> Float[np.ndarray, " point"]:
     )
     begin, end = float(schedule.begin[subject]), float(schedule.end[subject])
     records = np.clip(records, begin, end)
-    count = POINTS // 2
     if len(records) == 0:
         return np.linspace(begin, end, POINTS)
-    some = records[np.linspace(0, len(records) - 1, POINTS - count).astype(int)]
-    return np.sort(np.concatenate([np.linspace(begin, end, count), some]))
+    third, last = POINTS // 3, len(records) - 1
+    there = records[np.linspace(0, last, third).astype(int)]
+    between = np.interp(np.linspace(0, last, third), np.arange(last + 1), records)
+    even = np.linspace(begin, end, POINTS - 2 * third)
+    return np.sort(np.concatenate([even, there, between]))
 
 
 def _covariates(
