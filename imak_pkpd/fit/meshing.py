@@ -146,7 +146,7 @@ def laplace_draws(
 def prior_pilot(problem: Problem, forms: Forms) -> AbstractModel:
     """The models of all subjects at the prior medians."""
     strategy = init_to_median(num_samples=1001)  # 4 % of a prior sd
-    sites = seed(substitute(sample_sites, substitute_fn=strategy), jax.random.key(0))
+    sites = substitute(seed(sample_sites, jax.random.key(0)), substitute_fn=strategy)
     values, _ = sites(problem.spec, problem.model, forms, problem.schedule)
     made: Any = problem.model(**values)
     return made
