@@ -7,6 +7,7 @@ dose that would be silently wrong).
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -18,12 +19,19 @@ def explicit_step(
     tableau: Any, field: Field, t: Float[Array, ""], y: Vector, h: Float[Array, ""]
 ) -> tuple[Vector, Vector]:
     """The state at t + h and its embedded error (unused, it costs nothing)."""
-    slopes = [field(t, y)]
+    slopes = [_kept(field(t, y))]
     for node, row in zip(tableau.c, tableau.a_lower, strict=True):
-        slopes.append(field(t + node * h, y + h * _combine(row, slopes)))
+        stage = _kept(y + h * _combine(row, slopes))
+        slopes.append(_kept(field(t + node * h, stage)))
     return y + h * _combine(tableau.b_sol, slopes), h * _combine(
         tableau.b_error, slopes
     )
+
+
+def _kept(vector: Vector) -> Vector:
+    """The vector itself, computed once: XLA would compute it anew for every use, which
+    costs a tenth of the run time and a fifth of the compilation (imak-5)."""
+    return jax.lax.optimization_barrier(vector)
 
 
 def _combine(weights: Any, slopes: list[Vector]) -> Vector:
