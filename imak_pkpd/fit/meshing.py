@@ -26,7 +26,7 @@ from imak_pkpd.fit.mode import Explain
 from imak_pkpd.fit.posterior import method_of, population_model, sample_sites
 from imak_pkpd.fit.problem import Problem
 from imak_pkpd.fit.start import Start, make_start
-from imak_pkpd.fit.target import Target, target
+from imak_pkpd.fit.target import Target, constrain_draws, target
 from imak_pkpd.model import AbstractModel, AbstractStatic
 from imak_pkpd.population.omega import Form
 from imak_pkpd.solve.calibrate import calibrate, refined
@@ -85,12 +85,18 @@ def make_mesh(problem: Problem, forms: Forms, explain: Explain) -> Meshed:
     made, start = start_on(first)
     draws = laplace_draws(start, DRAWS, spec.estimation.seed)
     args = jax.tree.map(jnp.asarray, (schedule, first))
+    values = constrain_draws(made, args, draws[None, :PILOTS], _before_solving)
     pilots = [
-        individual_model(problem, forms, made.constrain(jnp.asarray(draw), args))
-        for draw in draws[:PILOTS]
+        individual_model(problem, forms, {n: v[0, i] for n, v in values.items()})
+        for i in range(PILOTS)
     ]
     mesh = calibrate(pilots, schedule, dosing, spec.solver.tolerance)
     return certified(problem, forms, Meshed(mesh, start, None), draws)
+
+
+def _before_solving(name: str) -> bool:
+    """The sites that need no solve: the others are not computed."""
+    return name not in ("log_likelihood", "solve_status")
 
 
 def finer(problem: Problem, mesh: Mesh | None) -> Mesh | None:
