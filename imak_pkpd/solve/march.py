@@ -94,7 +94,7 @@ def march(
         kept = jnp.where(status == SolveStatus.ok, step.state, state)
         return (kept, status, when), (state, acted, step.error)
 
-    begin = (zero, steady.status, jnp.where(steady.status == 0, jnp.inf, first.time))
+    begin = (zero, steady.status, steady.when)
     (_, status, when), (before, after, error) = jax.lax.scan(
         jax.checkpoint(visit, prevent_cse=False), begin, stops
     )

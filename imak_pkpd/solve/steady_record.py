@@ -23,11 +23,15 @@ from imak_pkpd.solve.tableau import Vector
 
 
 class SteadyStates(NamedTuple):
-    """State per record, whether it replaces (SS = 1) or adds, and the worst status."""
+    """State per record, and whether it replaces (SS = 1) or adds.
+
+    `status` is that of the first record that has none, `when` its TIME (inf: all have).
+    """
 
     state: Float[Array, "record state"]
     replaces: Bool[Array, " record"]
     status: Int[Array, ""]
+    when: Float[Array, ""]
 
 
 def steady_states(
@@ -42,19 +46,23 @@ def steady_states(
     """The steady states of one subject; empty when no record asks for one."""
     if mesh.steady.shape[-1] == 0:
         empty = jnp.zeros((0, initial.shape[0]))
-        return SteadyStates(empty, jnp.zeros(0, bool), jnp.asarray(0, jnp.int32))
+        fine = jnp.asarray(SolveStatus.ok, jnp.int32)
+        return SteadyStates(empty, jnp.zeros(0, bool), fine, jnp.asarray(jnp.inf))
     pieces = mesh.steady_steps if stepper.subdivides else 1
 
-    def one(entry: Int[Array, ""]) -> tuple[Vector, Int[Array, ""]]:
+    def one(entry: Int[Array, ""]) -> tuple[Vector, Int[Array, ""], Array]:
         record = _Record(
             model, schedule, arrivals, entry, stepper.both_ways(), pieces, unravel
         )
-        return record.solve(initial)
+        return *record.solve(initial), record.time
 
-    state, status = jax.vmap(one)(mesh.steady)
+    state, status, time = jax.vmap(one)(mesh.steady)
     replaces = schedule.doses.steady[mesh.steady] == 1
-    asked = jnp.where(mesh.steady >= 0, status, SolveStatus.ok)
-    return SteadyStates(state, replaces, jnp.max(asked).astype(jnp.int32))
+    failed = (mesh.steady >= 0) & (status != SolveStatus.ok)
+    when = jnp.where(failed, time, jnp.inf)
+    first = jnp.argmin(when)
+    reason = jnp.where(failed[first], status[first], SolveStatus.ok)
+    return SteadyStates(state, replaces, reason.astype(jnp.int32), when[first])
 
 
 class _Record(NamedTuple):
@@ -94,7 +102,7 @@ class _Record(NamedTuple):
         return self.schedule.resets.shift[self.schedule.doses.epoch[self.entry]]
 
     @property
-    def _time(self) -> Float[Array, ""]:
+    def time(self) -> Float[Array, ""]:
         """TIME of the record, where the periods of the map begin."""
         return self.schedule.doses.clock[self.entry] - self._shift
 
@@ -126,7 +134,7 @@ class _Record(NamedTuple):
         self, y: Vector, rate: Float[Array, ""], duration: Float[Array, ""]
     ) -> Vector:
         crossing, h = self._crossing(rate), duration / self.pieces
-        t = self._time
+        t = self.time
 
         def step(state: Vector, index: Int[Array, ""]) -> tuple[Vector, None]:
             return self.stepper(crossing, t + index * h, state, h).state, None
@@ -136,7 +144,7 @@ class _Record(NamedTuple):
     def _constant(self, initial: Vector) -> tuple[Vector, Bool[Array, ""]]:
         """The root of the rates under a constant infusion (AMT = 0, II = 0)."""
         crossing = self._crossing(self.arrivals.rate[self.entry])
-        t = self._time
+        t = self.time
         moving = crossing.field(t, initial)
         return root(lambda y: crossing.field(t, y), initial, moving)
 

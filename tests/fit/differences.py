@@ -1,9 +1,11 @@
 """Central differences of a log-density, as exact as float64 allows, for many draws.
 
 The log-density is a sum: prior and one term per subject. Each term is differenced by
-itself, so that a large term that does not move adds no rounding. A difference counts
-where no dose, infusion end, observation or reset changes its place in time within the
-step, as the density has a corner or a jump there.
+itself, so that a large term that does not move adds no rounding. How well a term is
+known is seen from its spread over the last digits of the position: where the input of a
+steady state is near the capacity of elimination, that is not to the last digit.
+A difference counts where no dose, infusion end, observation or reset changes its place
+in time within the step, as the density has a corner or a jump there.
 """
 
 from collections.abc import Callable
@@ -25,6 +27,9 @@ from tests.fit.trials import Trial
 
 STEPS = (1e-4, 1e-5, 1e-6)
 ROUNDING = 32 * np.finfo(float).eps  # of one term: exponentials, logarithms and sums
+NEAR = 4 * np.finfo(float).eps  # positions as near as this show the rounding that is
+SHAKEN = 16  # so many of them
+WIDEST = 4  # the worst of thousands of differences against the range of sixteen values
 CHUNK = 64  # positions solved at once
 
 
@@ -55,14 +60,18 @@ def differences(trial: Trial) -> Callable[[np.ndarray], Differences]:
         size = position.shape[0]
         moved = steps[:, None, None] * jnp.eye(size)
         sides = jnp.stack([position + moved, position - moved]).reshape(-1, size)
-        # The place itself fills up the last chunk, so that one program does it all.
-        here = jnp.tile(position, (-len(sides) % CHUNK or CHUNK, 1))
+        # The rest of the last chunk is the place itself, shaken; at the end, as it is.
+        rest = SHAKEN + -(len(sides) + SHAKEN) % CHUNK
+        noise = NEAR * jax.random.normal(jax.random.key(0), (rest, size))
+        here = position * (1 + noise.at[-1].set(0.0))
         grid = jnp.concatenate([sides, here])
         found = jax.lax.map(lambda x: _look(trial, x, args), grid, batch_size=CHUNK)
         shape = (2, len(STEPS), size, -1)
         terms, order = (x[: len(sides)].reshape(shape) for x in found[:2])
         change = terms[0] - terms[1]
-        rounding = jnp.where(change != 0, jnp.abs(terms[0]), 0.0).sum(-1) * ROUNDING
+        spread = jnp.ptp(found.terms[len(sides) :], axis=0)
+        known = jnp.maximum(ROUNDING * jnp.abs(terms[0]), WIDEST * spread)
+        rounding = jnp.where(change != 0, known, 0.0).sum(-1)
         twice = 2 * steps[:, None]
         same = jnp.all(order[0] == order[1], -1)
         middle = found.terms[-1], found.status[-1]
