@@ -19,6 +19,8 @@ from numpyro.handlers import seed, substitute, trace
 from numpyro.infer import init_to_median, init_to_sample, init_to_value
 from numpyro.infer.util import constrain_fn, potential_energy
 
+from imak_pkpd.solve.guard import guard
+
 # Draws behind a "prior median" of one site: its error is 1.25 sd/sqrt(1001) = 4 % sd.
 _MEDIAN_DRAWS = 1001
 
@@ -47,9 +49,11 @@ class Target:
         """Minus the log posterior (up to a constant).
 
         +inf where it is undefined, and where the density is infinite: overflow far out
-        in a flat prior, to which no climb must be drawn.
+        in a flat prior, to which no climb must be drawn. A gradient that is undefined
+        there (zero times an overflow) is zero.
         """
-        energy = potential_energy(self.model, args, {}, self.unravel(position))
+        sites = self.unravel(guard(position))
+        energy = potential_energy(self.model, args, {}, sites)
         # Without the barrier XLA computes the energy anew wherever its gradient asks
         # whether it is NaN: twice the program, and a sixth more compilation.
         energy = jax.lax.optimization_barrier(energy)
