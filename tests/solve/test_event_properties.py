@@ -61,7 +61,7 @@ def values(draw: st.DrawFn) -> dict[str, float]:
     between = lambda a, b: draw(st.floats(a, b))  # noqa: E731
     V = between(5.0, 20.0)
     return {
-        "KA": between(0.5, 2.0),
+        "KA": between(0.5, 1.2),
         "V": V,
         "CL": V * between(0.1, 1.0),
         "F2": draw(st.sampled_from((1.0, 0.5)) | st.floats(0.2, 1.0)),
