@@ -65,7 +65,7 @@ def test_density_and_gradient(problem: Problem) -> None:
 
 @pytest.mark.slow
 def test_the_truth_is_recovered(root: Path, tmp_path: Path) -> None:
-    """All checks pass, but for a few divergences; of 17 true values at least 13 lie inside 95 % intervals.
+    """All checks but divergences pass; 13 of 17 truths are in 95 % intervals.
 
     With exact intervals 12 or fewer would be one trial in 860 (binomial; the
     estimates are correlated, so the number is a guide).
