@@ -1,7 +1,7 @@
 """Value and gradient of a trial's log-density on 2 and 4 devices, as JSON.
 
-Run as a program with XLA_FLAGS=--xla_force_host_platform_device_count=4, with a folder
-to write the trial to and the name of the trial.
+Run as a program with XLA_FLAGS=--xla_force_host_platform_device_count=4, with the name
+of the trial and a folder that holds `position.npy`, to which the trial is written.
 """
 
 import json
@@ -19,7 +19,7 @@ def main(folder: Path, name: str) -> None:
     jax.config.update("jax_enable_x64", True)
     text, step = (SMALL | TRIALS)[name]
     trial = make_trial(text, folder, step)
-    position = np.random.default_rng(1).normal(0.0, 0.3, trial.density.size)
+    position = np.load(folder / "position.npy")
     answers = {}
     for count in (2, 4):
         args = shard_subjects(*trial.args, jax.devices()[:count])

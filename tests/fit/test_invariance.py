@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from imak_pkpd.data.schedule import Schedule
+from imak_pkpd.fit.target import prior_draw
 from imak_pkpd.solve.mesh import Mesh
 from tests.fit.differences import prior_potential
 from tests.fit.trials import (
@@ -54,8 +55,10 @@ LONG_STEADY: Subject = in_time(
 
 
 class Terms(NamedTuple):
-    """Value and gradient of the log-density, and the sums of their absolute terms."""
+    """Value and gradient of the log-density at one position (a draw from the prior),
+    and the sums of their absolute terms."""
 
+    position: np.ndarray
     value: float
     gradient: np.ndarray
     size: float
@@ -73,23 +76,19 @@ def trial(
 @pytest.fixture(scope="module")
 def base(trial: Trial) -> Terms:
     """The log-density of the trial as it is, and how large its terms are."""
-    position = position_of(trial)
+    position = prior_draw(trial.density, jax.random.key(0), trial.args)
     value, gradient = map(np.asarray, trial.density.evaluate(position, trial.args))
     prior, slope = jax.jit(
         jax.value_and_grad(lambda x, args: prior_potential(trial.density, x, args))
     )(position, trial.args)
     assert np.isfinite(value)
     return Terms(
+        position,
         float(value),
         gradient,
         float(abs(prior) + abs(value - prior)),
         np.abs(slope) + np.abs(gradient - slope),
     )
-
-
-def position_of(trial: Trial) -> np.ndarray:
-    """A place in the middle of the prior, no symmetry in it."""
-    return np.random.default_rng(1).normal(0.0, 0.3, trial.density.size)
 
 
 def assert_same(base: Terms, value: float, gradient: np.ndarray) -> None:
@@ -118,7 +117,7 @@ def test_longer_padding_is_invisible(
     before, after = (jax.tree.leaves(args) for args in (trial.args, padded))
     longer = [a.shape > b.shape for a, b in zip(after, before, strict=True)]
     assert sum(longer) > len(longer) / 2
-    assert_same(base, *trial.density.evaluate(position_of(trial), padded))
+    assert_same(base, *trial.density.evaluate(base.position, padded))
 
 
 def first(args: tuple[Schedule, Mesh], subjects: int) -> tuple[Schedule, Mesh]:
@@ -138,7 +137,7 @@ def test_the_order_of_subjects_is_invisible(trial: Trial, base: Terms) -> None:
         if name.startswith(("eta_", "z_", "phi_")):
             place = moved[trial.density.sites[name]].reshape(shape)
             moved[trial.density.sites[name]] = place[order].ravel()
-    position = position_of(trial)
+    position = base.position
     value, gradient = trial.density.evaluate(position[moved], (schedule, mesh))
     back = np.empty_like(position)
     back[moved] = gradient
@@ -149,7 +148,7 @@ def test_a_row_knows_its_patient(trial: Trial, base: Terms) -> None:
     """Rows in another order with `patient` in the same one: nothing else moves."""
     order = np.arange(trial.problem.schedule.subjects)[::-1]
     args = jax.tree.map(lambda leaf: leaf[order], trial.args)
-    assert_same(base, *trial.density.evaluate(position_of(trial), args))
+    assert_same(base, *trial.density.evaluate(base.position, args))
 
 
 def test_the_number_of_devices_is_invisible(
@@ -157,6 +156,7 @@ def test_the_number_of_devices_is_invisible(
 ) -> None:
     """2 and 4 devices in a process of its own; subjects are filled up to fit."""
     name = request.node.callspec.params["trial"]
+    np.save(tmp_path / "position.npy", base.position)
     flags = "--xla_force_host_platform_device_count=4"
     command = [sys.executable, str(Path(__file__).with_name("sharded_density.py"))]
     done = subprocess.run(
