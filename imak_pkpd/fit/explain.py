@@ -9,14 +9,13 @@ from numpyro.handlers import seed, substitute
 from imak_pkpd.fit.meshing import REFERENCE, Forms, event_mesh, needs_certificate
 from imak_pkpd.fit.mode import Explain
 from imak_pkpd.fit.posterior import (
-    log_likelihood_by_row,
     population_model,
-    residual_errors,
     sample_sites,
     stepper_of,
 )
 from imak_pkpd.fit.problem import Problem
 from imak_pkpd.fit.target import target
+from imak_pkpd.observe import families, log_likelihood_by_row
 from imak_pkpd.solve.status import SolveStatus
 from imak_pkpd.solve.trajectory import predict
 
@@ -54,8 +53,8 @@ def _terms(
         sites = seed(substitute(sample_sites, values), jax.random.key(0))
         individuals, sigmas = sites(spec, model, forms, args[0])
         prediction = predict(model(**individuals), args[0], args[1], stepper)
-        errors = residual_errors(spec, prediction.outputs, sigmas)
-        rows = log_likelihood_by_row(spec, args[0], errors)
+        found = families(spec.output, args[0], prediction.outputs, sigmas)
+        rows = log_likelihood_by_row(found, args[0])
         return prediction.status, prediction.when, rows
 
     status, when, rows = jax.jit(terms)(jnp.asarray(position))

@@ -14,7 +14,7 @@ from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.fit.target import require_float64
 from imak_pkpd.model import AbstractLinear, AnyModel, from_scale, parameters, to_scale
-from imak_pkpd.observe import AbstractObserved, log_likelihood
+from imak_pkpd.observe import Sigmas, families, log_likelihood_by_row
 from imak_pkpd.population.form import resolve_forms
 from imak_pkpd.population.individual import Individuals, sample_individuals
 from imak_pkpd.population.mean import Population
@@ -22,11 +22,9 @@ from imak_pkpd.population.omega import Form
 from imak_pkpd.population.prior import sample_number
 from imak_pkpd.solve.mesh import Mesh
 from imak_pkpd.solve.stepper import AbstractStepper, default_stepper
-from imak_pkpd.solve.trajectory import Prediction, predict
+from imak_pkpd.solve.trajectory import predict
 
 PopulationModel = Callable[[Schedule, Mesh | None], None]
-Outputs = Mapping[str, Float[Array, "subject observation"]]
-Sigmas = Mapping[str, Mapping[str, Float[Array, "..."]]]
 
 
 def population_model(
@@ -48,8 +46,10 @@ def population_model(
     def function(schedule: Schedule, mesh: Mesh | None) -> None:
         values, sigmas = sample_sites(spec, model, forms, schedule)
         prediction = predict(model(**values), schedule, mesh, stepper)
-        errors = residual_errors(spec, prediction.outputs, sigmas)
-        by_subject = _log_likelihood(spec, schedule, prediction, errors)
+        found = families(spec.output, schedule, prediction.outputs, sigmas)
+        rows = log_likelihood_by_row(found, schedule)
+        failed = jnp.any(prediction.status != 0)
+        by_subject = jnp.where(failed, -jnp.inf, rows.sum(-1))
         numpyro.deterministic("log_likelihood", by_subject)
         numpyro.deterministic("solve_status", prediction.status)
         numpyro.factor("likelihood", jnp.sum(by_subject))
@@ -78,16 +78,6 @@ def sample_sites(
         for name, block in spec.output.items()
     }
     return values, sigmas
-
-
-def residual_errors(
-    spec: FitSpec, outputs: Outputs, sigmas: Sigmas
-) -> dict[str, AbstractObserved]:
-    """The distribution of every DV by output."""
-    return {
-        name: block.error_model.distribution(outputs[name], sigmas[name])
-        for name, block in spec.output.items()
-    }
 
 
 def method_of(spec: FitSpec, model: type[AnyModel]) -> str:
@@ -137,34 +127,3 @@ def columns(schedule: Schedule) -> dict[str, Float[Array, "subject setting"]]:
     """Covariate values by column."""
     value = jnp.asarray(schedule.covariates.value)
     return {name: value[..., i] for i, name in enumerate(schedule.columns)}
-
-
-def _log_likelihood(
-    spec: FitSpec,
-    schedule: Schedule,
-    prediction: Prediction,
-    errors: Mapping[str, AbstractObserved],
-) -> Float[Array, " subject"]:
-    """The log-likelihood of each subject; all -inf when one solve failed."""
-    rows = log_likelihood_by_row(spec, schedule, errors)
-    failed = jnp.any(prediction.status != 0)
-    return jnp.where(failed, -jnp.inf, rows.sum(-1))
-
-
-def log_likelihood_by_row(
-    spec: FitSpec, schedule: Schedule, errors: Mapping[str, AbstractObserved]
-) -> Float[Array, "subject observation"]:
-    """The log-likelihood of each row; zero in padding."""
-    seen = schedule.observations
-    total = jnp.zeros(seen.value.shape)
-    for place, (name, block) in enumerate(spec.output.items()):
-        total += log_likelihood(
-            errors[name],
-            jnp.asarray(seen.value),
-            jnp.asarray(seen.censor),
-            jnp.asarray(seen.limit),
-            block.censoring,
-            jnp.asarray(seen.mask & (seen.output == place)),
-            frozenset().union(*schedule.censored[place : place + 1]),
-        )
-    return total

@@ -23,13 +23,12 @@ from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.fit.posterior import (
     columns,
     population_of,
-    residual_errors,
     sample_sites,
     stepper_of,
 )
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.model import AnyModel
-from imak_pkpd.observe import AbstractObserved, conditioned, iwres
+from imak_pkpd.observe import Family, families, in_every_row, iwres, of_rows
 from imak_pkpd.population.individual import individual_values
 from imak_pkpd.population.omega import Form
 from imak_pkpd.solve.mesh import Mesh
@@ -79,7 +78,7 @@ class Simulator:
     ) -> dict[str, Rows]:
         own_key, new_key, patient_key = jax.random.split(key, 3)
         own = seed(substitute(self._individuals, dict(values)), own_key)
-        ipred, errors = own(schedule, mesh)
+        ipred, found = own(schedule, mesh)
         new = seed(substitute(self._individuals, dict(shared)), patient_key)
         _, others = new(schedule, mesh)
         return {
@@ -87,20 +86,19 @@ class Simulator:
             "pred": self._selected(
                 self.typical_outputs(values, schedule, mesh), schedule
             ),
-            "replicate_individual": self._sampled(errors, schedule, own_key),
-            "replicate": self._sampled(others, schedule, new_key),
-            "iwres": self._residuals(errors, schedule),
+            "replicate_individual": _sampled(found, own_key),
+            "replicate": _sampled(others, new_key),
+            "iwres": _residuals(found, schedule),
         }
 
     def _individuals(
         self, schedule: Schedule, mesh: Mesh | None
-    ) -> tuple[Rows, dict[str, AbstractObserved]]:
+    ) -> tuple[Rows, list[Family]]:
         """Predictions and DV distributions of one draw; random effects are sites."""
         values, sigmas = sample_sites(self.spec, self.model, self.forms, schedule)
         outputs = self._outputs(self.model(**values), schedule, mesh)
-        return self._selected(outputs, schedule), residual_errors(
-            self.spec, outputs, sigmas
-        )
+        found = families(self.spec.output, schedule, outputs, sigmas)
+        return self._selected(outputs, schedule), found
 
     def _outputs(
         self, model: AnyModel, schedule: Schedule, mesh: Mesh | None
@@ -133,30 +131,8 @@ class Simulator:
 
     def _selected(self, outputs: Mapping[str, Rows], schedule: Schedule) -> Rows:
         """The output that each row measures."""
-        stacked = jnp.stack([outputs[name] for name in self.spec.output])
-        which = jnp.asarray(schedule.observations.output)
-        return jnp.take_along_axis(stacked, which[None], 0)[0]
-
-    def _sampled(
-        self,
-        errors: Mapping[str, AbstractObserved],
-        schedule: Schedule,
-        key: PRNGKeyArray,
-    ) -> Rows:
-        keys = jax.random.split(key, len(self.spec.output))
-        drawn = {
-            name: conditioned(errors[name], block.censoring).sample(one)
-            for (name, block), one in zip(self.spec.output.items(), keys, strict=True)
-        }
-        return self._selected(drawn, schedule)
-
-    def _residuals(
-        self, errors: Mapping[str, AbstractObserved], schedule: Schedule
-    ) -> Rows:
-        """IWRES of DV; of its limit in a censored row."""
-        dv = jnp.asarray(schedule.observations.value)
-        found = {name: iwres(error, dv) for name, error in errors.items()}
-        return self._selected(found, schedule)
+        by_place = dict(enumerate(outputs[name] for name in self.spec.output))
+        return of_rows(by_place, jnp.asarray(schedule.observations.output))
 
     def latent(self, schedule: Schedule) -> tuple[str, ...]:
         """The names of all sites that are sampled."""
@@ -183,3 +159,14 @@ class Simulator:
 
         jax.eval_shape(traced, schedule)  # nothing is computed
         return found
+
+
+def _sampled(found: list[Family], key: PRNGKeyArray) -> Rows:
+    """A new DV in every row; as rows are independent, one key serves all families."""
+    return in_every_row(found, lambda family: family.sample(key))
+
+
+def _residuals(found: list[Family], schedule: Schedule) -> Rows:
+    """IWRES of DV; of its limit in a censored row."""
+    dv = jnp.asarray(schedule.observations.value)
+    return in_every_row(found, lambda family: iwres(family.distribution, dv))

@@ -1,7 +1,7 @@
 """What an assay reports: residual errors, censoring and residuals.
 
 Read `errors` first, then `likelihood` (the table of censoring) and `distribution`;
-`law` and `student` hold the mathematics of the tails.
+`law` and `student` hold the mathematics of the tails, `family` joins outputs.
 """
 
 from imak_pkpd.observe.block import OutputBlock as OutputBlock
@@ -18,6 +18,14 @@ from imak_pkpd.observe.errors import (
     LognormalError as LognormalError,
     ProportionalError as ProportionalError,
     StudentTError as StudentTError,
+)
+from imak_pkpd.observe.family import (
+    Family as Family,
+    Sigmas as Sigmas,
+    families as families,
+    in_every_row as in_every_row,
+    log_likelihood_by_row as log_likelihood_by_row,
+    of_rows as of_rows,
 )
 from imak_pkpd.observe.likelihood import (
     conditioned as conditioned,
