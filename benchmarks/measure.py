@@ -25,6 +25,7 @@ def time_gradient(
 
     `arguments` (data) are traced. Wall is the median of the repeats, CPU their mean.
     """
+    jax.clear_caches()  # what building the model has traced is traced again
     before = time.process_time()
     function = jax.jit(jax.value_and_grad(potential))
     program = function.lower(point, *arguments).compile()
