@@ -24,26 +24,34 @@ def finish(run: Path, cache: Path) -> tuple[str, int]:
     return lines[-1], len(lines)
 
 
-def kill_after(run: Path, cache: Path, lines: int, delay: float) -> None:
-    """SIGKILL some time after the program printed so many lines."""
+def kill_after(run: Path, cache: Path, lines: int, delay: float) -> bool:
+    """SIGKILL some time after the program printed so many lines; did it come in time?
+
+    Not where the fit had ended: this is a race, and a quick machine wins it at times.
+    """
     with begin(run, cache) as program:
         assert program.stdout is not None
-        for _ in range(lines):
-            program.stdout.readline()
+        head = [program.stdout.readline() for _ in range(lines)]
         time.sleep(delay)
         program.kill()
-        rest = program.stdout.read()
-    assert program.returncode == -9, "the program ended before it was killed"
-    assert "draws" not in rest
+        printed = "".join(head) + program.stdout.read()
+    return program.returncode == -9 and "draws" not in printed
 
 
 def killed_and_resumed(folder: Path, moments: list[tuple[int, float]]) -> None:
+    """As many kills as moments, of one fit and, when that ends, of another."""
     cache = folder / "cache"
     expected, lines = finish(folder / "whole", cache)
     assert lines > 250  # blocks enough for the moments to be many
-    for printed, delay in moments:
-        kill_after(folder / "killed", cache, printed, delay)
-    assert finish(folder / "killed", cache)[0] == expected
+    fits = [folder / "killed0"]
+    kills = 0
+    while kills < len(moments):
+        assert len(fits) <= len(moments), "most kills came after the end"
+        if kill_after(fits[-1], cache, *moments[kills]):
+            kills += 1
+        else:
+            fits.append(folder / f"killed{len(fits)}")
+    assert [finish(fit, cache)[0] for fit in fits] == [expected] * len(fits)
 
 
 def test_three_kills(tmp_path: Path) -> None:
