@@ -24,7 +24,13 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax.nn import sigmoid
 
-from imak_pkpd.model import AbstractModel, Inputs, Scalar, parameter
+from imak_pkpd.model import (
+    AbstractModel,
+    Inputs,
+    Scalar,
+    mechanisms as m,
+    parameter,
+)
 
 KIMMEL = "Kimmel et al. 2021, 10.1098/rspb.2021.0229"
 HALLE = "2-16 kills per killer and day in vivo: Halle et al. 2016, Immunity 44:233"
@@ -34,7 +40,6 @@ RUBIO = "anti-tumour immunity after rejection: Rubio et al. 2003, Blood 102:2300
 ASSUMED = "assumption of this model"
 
 REFERENCE_DOSE = 7e9  # cells: 1e8 per kg at 70 kg
-LAST_CLONE = 10.0  # cells; below it division stops, so no clone regrows from 1e-6 cells
 IL2_END = 5.2  # d: five daily s.c. doses from day 0 and the last one's absorption
 IL2_EDGE = 8.0  # 1/d: steepness of rise and fall, about half a day
 CY_PEAK = 37.6  # mg/L: 1000 mg/m2 x 1.75 m2 / 46.5 L (V: Ahmed et al. 2020)
@@ -42,9 +47,7 @@ CY_DECAY = 2.8  # 1/d: 130 L/d / 46.5 L (Ahmed et al. 2020, 10.3389/fphar.2020.0
 CY_KILL = 0.073  # L/mg/d: about CY_DECAY / CY_PEAK, so eH is the ln-fold loss of H
 ANTIGEN = 1e5  # tumour cells for half the bystander drive; assumption
 BLOOD_SHARE = 0.02  # of the body's lymphocytes are in blood (textbook)
-BLOOD_VOLUME = 5e6  # uL
 SCORED = 1.25  # cells scored by the assay per host lymphocyte; assumption
-HIGHEST_LOG = 60.0  # e^60 cells is beyond any tumour and squares without overflow
 
 
 class Cells(NamedTuple):
@@ -108,41 +111,35 @@ class ImakCore(AbstractModel):
 
     def rates(self, t: Scalar, state: Cells, inputs: Inputs) -> Cells:
         D, P, R, H, l, Z = state  # noqa: E741
-        # Denominators see cells >= 0, so a wild state gives no pole and no NaN.
-        donor, killers, bystanders = (jnp.maximum(x, 0.0) for x in (D, R, Z))
-        effectors = self.fs * donor
-        L = tumour_cells(l)
+        L = m.cells_of_log(l)
         il2 = sigmoid(IL2_EDGE * t) * sigmoid(IL2_EDGE * (IL2_END - t))
         cy = CY_PEAK * jnp.exp(-CY_DECAY * (t + 1))
-        s = donor / (self.D50 + donor)
-        rejection = self.kR * R / (self.hR + killers + donor)
-        division = donor / (donor + LAST_CLONE) * self.rho * il2
+        s = m.saturation(D, self.D50)
+        rejected = m.rejection(R, D, greatest=self.kR, half=self.hR)
+        divided = m.extinction_gate(D) * self.rho * il2
         unprimed = self.a * H / self.H0 * jnp.exp(-self.kp * jnp.maximum(t, 0.0))
-        recovery = self.rH * jnp.log(self.H0 / jnp.maximum(H, 1.0))
-        killed = self.kap * effectors / (self.h + effectors + L)
-        killed += self.kZ * Z / (self.h + bystanders + L)
-        drive = self.rZ * L / (ANTIGEN + L) * R / (self.e50 + killers)
+        recovery = m.gompertz_recovery(H, rate=self.rH, rest=self.H0)
+        growth = m.logistic_growth(L, rate=self.g, capacity=self.K)
+        killed = m.doubly_saturated(self.fs * D, L, greatest=self.kap, half=self.h)
+        killed += m.doubly_saturated(Z, L, greatest=self.kZ, half=self.h)
         infused = inputs.infusion["cells"] * self.D0 / REFERENCE_DOSE
         return Cells(
-            D=infused + D * (division - self.dD - rejection),
+            D=infused + D * (divided - self.dD - rejected),
             P=self.kp * s * unprimed + (self.rhoR * s - self.kd) * P,
             R=self.kd * P - self.dR * R,
             H=H * (recovery - CY_KILL * self.eH * cy),
-            l=self.g * (1 - L / self.K) - killed,
-            Z=drive * Z * (1 - Z / self.KZ) - self.dZ * (Z - self.Z0),
-        )
+            l=growth - killed,
+            Z=m.bystander_expansion(
+                Z, L, R, division=self.rZ, half_antigen=ANTIGEN, half_help=self.e50,
+                capacity=self.KZ, death=self.dZ, rest=self.Z0,
+            ),
+        )  # fmt: skip
 
     def observe(self, t: Scalar, state: Cells, inputs: Inputs) -> Mapping[str, Scalar]:
-        donor, host = jnp.maximum(state.D, 0.0), jnp.maximum(state.H, 1.0)
         return {
-            "donor": BLOOD_SHARE * donor / BLOOD_VOLUME,
-            "chimerism": donor / (donor + SCORED * host),
+            "donor": m.per_microlitre(state.D, blood_share=BLOOD_SHARE),
+            "chimerism": m.chimerism(state.D, state.H, scored=SCORED),
             # 1 + L is a soft floor at one cell: far below it the gradient fades out.
-            "tumour": 1.0 + tumour_cells(state.l),
-            "host": host,
+            "tumour": 1.0 + m.cells_of_log(state.l),
+            "host": jnp.maximum(state.H, 1.0),
         }
-
-
-def tumour_cells(l: Scalar) -> Scalar:  # noqa: E741
-    """e^l, held at e^60 above it."""
-    return jnp.exp(jnp.minimum(l, HIGHEST_LOG))

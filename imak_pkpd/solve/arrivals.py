@@ -70,7 +70,8 @@ def dose_parameters(
 
 def _pick(values: list, default: float, name: Array) -> Float[Array, ""]:
     """The value of one dose name, `default` where the model does not declare it."""
-    filled = [jnp.asarray(default if v is None else v, float) for v in values]
+    # `or`: a model that takes no doses has padding alone
+    filled = [jnp.asarray(default if v is None else v, float) for v in values or [None]]
     return jnp.stack(filled)[name]
 
 
