@@ -97,19 +97,27 @@ def prior(entry: object) -> str:
     """A prior of the fit file in words."""
     match entry:
         case {"fixed": value}:
-            return f"fixed at {value}"
+            return f"fixed at {shown(value)}"
         case {"column": column}:
             return f"the data column {column}"
         case {"median": median, "gsd": gsd}:
-            return f"log-normal, median {median}, GSD {gsd}"
+            return f"log-normal, median {shown(median)}, GSD {shown(gsd)}"
         case {"median": median, "sd": sd}:
-            return f"normal on its scale, median {median}, SD {sd}"
+            return f"normal on its scale, median {shown(median)}, SD {shown(sd)}"
         case {"dist": name, **rest}:
             told = {k: v for k, v in rest.items() if k not in BESIDE}
-            return f"{name}({', '.join(f'{k} = {v}' for k, v in told.items())})"
+            return f"{name}({', '.join(f'{k} = {shown(v)}' for k, v in told.items())})"
         case {"lkj": concentration}:
-            return f"LKJ({concentration})"
+            return f"LKJ({shown(concentration)})"
     return "–"
+
+
+def shown(value: object) -> str:
+    """A number of the fit file, complete and as short as it can be written: 3e+11."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 def joint_blocks(tables: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
@@ -135,14 +143,27 @@ def source(entry: object) -> str:
 
 def declared(model_text: str) -> dict[str, Parameter]:
     """The parameters of a model file, by their `parameter(...)` fields."""
-    found = {}
-    for node in ast.walk(_tree(model_text)):
+    tree = _tree(model_text)
+    texts, found = _named_texts(tree), {}
+    for node in ast.walk(tree):
         match node:
             case ast.AnnAssign(
                 target=ast.Name(id=name),
                 value=ast.Call(func=ast.Name(id="parameter")) as call,
             ):
-                found[name] = Parameter(name, **_arguments(call))
+                found[name] = Parameter(name, **_arguments(call, texts))
+    return found
+
+
+def _named_texts(tree: ast.Module) -> dict[str, str]:
+    """The texts to which the file gives a name: KIMMEL = "Kimmel et al. 2021"."""
+    found = {}
+    for node in tree.body:
+        match node:
+            case ast.Assign(
+                targets=[ast.Name(id=name)], value=ast.Constant(value=str(text))
+            ):
+                found[name] = text
     return found
 
 
@@ -159,11 +180,17 @@ def declared_doses(model_text: str) -> dict[str, str]:
     return {}
 
 
-def _arguments(call: ast.Call) -> dict[str, str]:
+def _arguments(call: ast.Call, texts: Mapping[str, str]) -> dict[str, str]:
+    """What is written, or named, in the arguments of `parameter`."""
     names = ("unit", "meaning", "source", "scale")
     given = dict(zip(names, call.args, strict=False))
     given |= {key.arg: key.value for key in call.keywords if key.arg in names}
-    return {name: _constant(node) for name, node in given.items()}
+    return {
+        name: texts.get(node.id, node.id)
+        if isinstance(node, ast.Name)
+        else _constant(node)
+        for name, node in given.items()
+    }
 
 
 def _constant(node: ast.expr) -> str:

@@ -154,7 +154,7 @@ def test_tables_are_files_with_unrounded_numbers(
     assert float(rows["V_pop"]["median"]) == np.median(drawn)
     assert float(rows["V_pop"]["97.5 %"]) == np.quantile(drawn, 0.975)
     assert rows["V_pop"]["unit"] == "L"
-    assert rows["V_pop"]["prior"] == "log-normal, median 30.0, GSD 2.0"
+    assert rows["V_pop"]["prior"] == "log-normal, median 30, GSD 2"
     omega = np.median(small_tree["posterior/omega_CL"].values)
     truth = 100 * np.sqrt(np.exp(omega**2) - 1)
     assert float(rows["omega_CL"]["%CV"]) == pytest.approx(truth, rel=1e-12)

@@ -92,6 +92,33 @@ error = "additive"
     assert facts.unit_of("omega_ka") == ""
 
 
+def test_a_source_that_has_a_name_is_told_in_full() -> None:
+    """A name of the file stands for its text; a text that looks like one is a text."""
+    model = """
+BOOK = "a book, 1999"
+class M(AbstractModel):
+    ka: Scalar = parameter("1/h", "BOOK", BOOK)
+    V: Scalar = parameter("L", "volume", ELSEWHERE)
+"""
+    said = read_facts("", model).parameters
+    assert (said["ka"].source, said["ka"].meaning) == ("a book, 1999", "BOOK")
+    assert said["V"].source == "ELSEWHERE"
+
+
+def test_no_shipped_model_shows_the_name_of_a_source(root: Path) -> None:
+    for path in sorted((root / "models").glob("*.py")):
+        for one in read_facts("", path.read_text()).parameters.values():
+            assert not one.source.isupper() or " " in one.source, (path.name, one)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(3e11, "3e+11"), (0.35, "0.35"), (1, "1"), (0.123456789, "0.123456789")],
+)
+def test_a_number_of_a_prior_is_complete_and_short(value: float, text: str) -> None:
+    assert prior({"fixed": value}) == f"fixed at {text}"
+
+
 @pytest.mark.parametrize("text", ["", "not = = toml", "def broken(:", "\x00"])
 def test_broken_files_say_nothing(text: str) -> None:
     facts = read_facts(text, text)
@@ -105,12 +132,12 @@ def test_broken_files_say_nothing(text: str) -> None:
         ({"fixed": 0.75}, "fixed at 0.75"),
         ({"column": "WT"}, "the data column WT"),
         ({"median": 0.5, "sd": 1}, "normal on its scale, median 0.5, SD 1"),
-        ({"dist": "HalfNormal", "scale": 1.0}, "HalfNormal(scale = 1.0)"),
+        ({"dist": "HalfNormal", "scale": 1.0}, "HalfNormal(scale = 1)"),
         (
             {"dist": "Normal", "loc": 0, "scale": 1, "of": "sd"},
             "Normal(loc = 0, scale = 1)",
         ),
-        ({"parameters": ["V", "CL"], "lkj": 2.0}, "LKJ(2.0)"),
+        ({"parameters": ["V", "CL"], "lkj": 2.0}, "LKJ(2)"),
         (3, "–"),
     ],
 )
@@ -140,13 +167,13 @@ WT = { form = "power", reference = 70.0, exponent = { dist = "Normal", loc = 0.7
     record = {**record, "fit": {"text": fit + more}}
     run = read_run(run_folder(**record), anonymise=False)
     for name, words in {
-        "V_pop": "log-normal, median 30.0, GSD 2.0",
-        "theta_V": "log-normal, median 30.0, GSD 2.0",
-        "omega_V": "HalfNormal(scale = 1.0)",
-        "corr_V_CL": "LKJ(2.0)",
+        "V_pop": "log-normal, median 30, GSD 2",
+        "theta_V": "log-normal, median 30, GSD 2",
+        "omega_V": "HalfNormal(scale = 1)",
+        "corr_V_CL": "LKJ(2)",
         "corr_ka_CL": "–",
         "beta_V_WT": "Normal(loc = 0.75)",
-        "concentration_additive": "HalfNormal(scale = 1.0)",
+        "concentration_additive": "HalfNormal(scale = 1)",
         "something": "–",
     }.items():
         assert prior_of(run, name) == words
