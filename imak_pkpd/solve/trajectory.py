@@ -4,23 +4,23 @@
 outputs at the observations, for the likelihood; use it where no curve is needed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int
 
 from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.model import AbstractModel, AbstractStatic, AnyModel, Inputs
+from imak_pkpd.solve.curve import Curve, PerNode
 from imak_pkpd.solve.guard import guard
 from imak_pkpd.solve.march import March, inputs_of, march
 from imak_pkpd.solve.mesh import Mesh
 from imak_pkpd.solve.stepper import AbstractStepper
 from imak_pkpd.solve.subject import at_setting
-
-PerNode = Float[Array, "*subject node"]
 
 
 class Prediction(eqx.Module):
@@ -38,7 +38,8 @@ class Trajectory(eqx.Module):
     """One solve at every node: TIME, states around the node's action, rates, outputs.
 
     `before` and `after` are the model's own NamedTuple with leaves [subject, node];
-    `rates` holds d state/dt just after the action, `arriving` just before it.
+    `rates` holds d state/dt just after the action, `arriving` just before it. `outputs`
+    are curves, as is what `curve` makes of the states.
     `integrals` accumulates the model's integrals from the first node on.
     """
 
@@ -47,10 +48,16 @@ class Trajectory(eqx.Module):
     after: Any
     rates: Any
     arriving: Any
-    outputs: Mapping[str, PerNode]
+    outputs: Mapping[str, Curve]
     integrals: Mapping[str, PerNode]
     status: Int[Array, "*subject"]
     when: Float[Array, "*subject"]
+
+    def curve(self, function: Callable[[Any], PerNode]) -> Curve:
+        """`function` of the state, written for scalars, over time."""
+        before, arriving = jax.jvp(function, (self.before,), (self.arriving,))
+        after, leaving = jax.jvp(function, (self.after,), (self.rates,))
+        return Curve(self.time, before, arriving, after, leaving)
 
 
 def batched(model: AnyModel) -> AnyModel:
@@ -138,7 +145,16 @@ def _solve_one(
         after=after.state,
         rates=after.rates,
         arriving=before.rates,
-        outputs=after.outputs,
+        outputs={
+            name: Curve(
+                path.stops.time,
+                before.outputs[name],
+                before.slopes[name],
+                after.outputs[name],
+                after.slopes[name],
+            )
+            for name in after.outputs
+        },
         integrals=_integrals(model, schedule, path, after.rates, before.rates),
         status=path.status,
         when=path.when,
@@ -149,20 +165,24 @@ class _Look(NamedTuple):
     state: Any
     rates: Any
     outputs: Mapping[str, Array]
+    slopes: Mapping[str, Array]
 
 
 def _look(
     model: AbstractModel, schedule: Schedule, path: March, stop: Any, y: Array
 ) -> _Look:
-    """State, rates and outputs at one node."""
+    """State, rates and outputs at one node, and how fast the outputs change."""
     here = at_setting(model, schedule.covariates.setting[stop.change])
-    inputs = inputs_of(schedule, stop)(stop.time)
+    inputs = inputs_of(schedule, stop)
     state = path.unravel(y)
-    return _Look(
-        state,
-        here.rates(stop.time, state, inputs),
-        dict(here.observe(stop.time, state, inputs)),
-    )
+    rates = here.rates(stop.time, state, inputs(stop.time))
+
+    def seen(t: Array, x: Array) -> dict[str, Array]:
+        return dict(here.observe(t, path.unravel(x), inputs(t)))
+
+    moving = (jnp.ones_like(stop.time), ravel_pytree(rates)[0])
+    outputs, slopes = jax.jvp(seen, (stop.time, y), moving)
+    return _Look(state, rates, outputs, slopes)
 
 
 def _integrals(

@@ -2,14 +2,16 @@
 
 Three virtual patients at the prior medians, solved at rtol 1e-9 by another program:
 states to 1e-5 relative or 1e-8 of the state's largest value in the run, probabilities
-to 1e-4, the rest of the summary to 1e-5 (1e-3 absolute for the logarithm of a minimum).
+to 1e-4, ln(-ln P(cure)) to 0.05 (its quadrature is coarse), crossing times to the three
+decimals given, the rest of the summary to 1e-5.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,9 +19,17 @@ import pytest
 from imak_pkpd.data import DataBlock
 from imak_pkpd.data.read import read_dataset
 from imak_pkpd.data.schedule import Schedule
+from imak_pkpd.estimand import (
+    Clone,
+    Outcome,
+    last_down_crossing,
+    log_minus_log_cure,
+    peak,
+)
 from imak_pkpd.model import AbstractModel, parameters
 from imak_pkpd.model.load import load_model
 from imak_pkpd.solve.calibrate import calibrate
+from imak_pkpd.solve.curve import logarithm, mapped, value_at
 from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
 from imak_pkpd.solve.stepper import AbstractStepper, Adaptive, Explicit
 from imak_pkpd.solve.trajectory import Trajectory, solve
@@ -116,6 +126,12 @@ def mesh(kind: type[AbstractModel], model: AbstractModel, schedule: Schedule) ->
     return calibrate([model], schedule, declared_dosing(kind), 1e-9)
 
 
+@pytest.fixture(scope="module")
+def fine(model: AbstractModel, schedule: Schedule, mesh: Mesh) -> Trajectory:
+    """On the mesh: nodes as close as curves between them need."""
+    return solver(Explicit())(model, schedule, mesh)
+
+
 @pytest.fixture(scope="module", params=["mesh", "adaptive"])
 def path(
     request: pytest.FixtureRequest,
@@ -123,9 +139,10 @@ def path(
     model: AbstractModel,
     schedule: Schedule,
     mesh: Mesh,
+    fine: Trajectory,
 ) -> tuple[Trajectory, Mesh]:
     if request.param == "mesh":
-        return solver(Explicit())(model, schedule, mesh), mesh
+        return fine, mesh
     events = build_mesh(schedule, declared_dosing(kind))
     accurate = Adaptive(1e-10, 1e-10, max_steps=20_000)
     return solver(accurate)(model, schedule, events), events
@@ -146,3 +163,97 @@ def test_every_state(path: tuple[Trajectory, Mesh], stored: Stored) -> None:
             shares[name, state] = float(np.max(np.abs(got - expected) / limit))
     worst = max(shares, key=lambda key: shares[key])
     assert shares[worst] <= 1, (worst, shares[worst])
+
+
+CROSSINGS = {  # days, below 0.005 and below 1e-4: the exact ones, stated with the file
+    "haplo": (2.272, 4.106),
+    "unrelated_cd20_rituximab": (1.937, 3.553),
+    "haplo_dose_x3_low_burden": (3.618, 5.056),
+}
+START = 0.0  # the infusion
+
+
+def cure_of(model: Any, path: Trajectory, medians: Mapping[str, float]) -> jax.Array:
+    """ln(-ln P(cure)) of one patient, from both clones."""
+
+    def kills(state: Any) -> Any:
+        tumour = jnp.exp(state.lS) + jnp.exp(state.lR)
+        return model.kills(state, tumour)
+
+    evading = 1.0 - model.tum_evade
+    clones = [
+        Clone(
+            path.curve(lambda s: s.lS),
+            path.curve(lambda s: kills(s).cells + kills(s).drugs),
+        ),
+        Clone(
+            path.curve(lambda s: s.lR),
+            path.curve(lambda s: evading * kills(s).cells + kills(s).drugs),
+        ),
+    ]
+    return log_minus_log_cure(
+        clones,
+        jnp.asarray(START),
+        growth=model.tum_g,
+        turnover=jnp.asarray(medians["tum_turn"]),
+        clonogenic=jnp.asarray(10 ** medians["tum_log10clono"]),
+    )
+
+
+@pytest.mark.parametrize(("limit", "place"), [("chi_LOD", 0), (1e-4, 1)])
+def test_rejection_times(
+    fine: Trajectory,
+    medians: dict[str, float],
+    limit: str | float,
+    place: int,
+) -> None:
+    level = jnp.asarray(medians[limit] if isinstance(limit, str) else limit)
+    find = jax.vmap(lambda c: last_down_crossing(c, level, jnp.asarray(START)))
+    found = find(fine.outputs["chimerism"])
+    assert np.all(np.asarray(found.outcome) == Outcome.crossed)
+    expected = [times[place] for times in CROSSINGS.values()]
+    np.testing.assert_allclose(found.time, expected, atol=6e-4)
+
+
+def test_the_summary(
+    fine: Trajectory,
+    model: AbstractModel,
+    medians: dict[str, float],
+    stored: Stored,
+) -> None:
+
+    def at(name: str, day: float) -> np.ndarray:
+        look = jax.vmap(lambda c: value_at(c, jnp.asarray(day)))
+        return np.asarray(look(fine.outputs[name]))
+
+    expected = stored.summary.loc[list(PATIENTS)]
+    relative = {
+        "chi_d1": at("chimerism", 1.0),
+        "chi_d6": at("chimerism", 6.0),
+        "C_peak": at("cytokine_peak", 365.0),
+        "donor_per_uL_d1": at("nk", 1.0) + at("t", 1.0),
+        "H_min_over_H0": at("host", 0.0) / at("host", -1.0),
+    }
+    for name, value in relative.items():
+        np.testing.assert_allclose(value, expected[name], rtol=1e-5, err_msg=name)
+    grades = {f"p_grade_ge{k}": at(f"grade_{k}", 365.0) for k in (1, 2, 3, 4)}
+    for name, value in {**grades, "p_gvhd": at("gvhd", 365.0)}.items():
+        np.testing.assert_allclose(value, expected[name], atol=1e-4, err_msg=name)
+    lowest = jax.vmap(
+        lambda c: -peak(mapped(logarithm(c), jnp.negative), c.time[0]).value
+    )
+    tumour = fine.curve(lambda s: jnp.exp(s.lS) + jnp.exp(s.lR))
+    got = np.asarray(lowest(tumour)) / np.log(10)
+    np.testing.assert_allclose(got, expected["log10_L_min"], atol=1e-3)
+    cure = jax.vmap(lambda m, t: cure_of(m, t, medians))(model, fine)
+    np.testing.assert_allclose(cure, np.log(-np.log(expected["p_cure"])), atol=0.05)
+
+
+def test_complete_remission(
+    fine: Trajectory, medians: dict[str, float], stored: Stored
+) -> None:
+    """L < L_CR on one of days 28, 60 and 90; all three patients."""
+    visits = jnp.asarray([28.0, 60.0, 90.0])
+    seen = jax.vmap(lambda c: value_at(c, visits))(fine.outputs["tumour"])
+    found = (np.asarray(seen) < 10 ** medians["out_log10LCR"]).any(1)
+    assert list(found) == list(stored.summary.loc[list(PATIENTS), "cr"])

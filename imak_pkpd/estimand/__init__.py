@@ -1,0 +1,23 @@
+"""What we want to know: functions of the curves of one subject's solve.
+
+`crossing`    when a quantity falls below a limit, for good (rejection, remission)
+`exposure`    how long above a level, how much in all, the peak (the graft's window)
+`extinction`  the probability that not one tumour cell is left (cure)
+Each is written for one subject; `vmap` it. Times are in the model's unit.
+"""
+
+from imak_pkpd.estimand.crossing import (
+    Crossing as Crossing,
+    Outcome as Outcome,
+    last_down_crossing as last_down_crossing,
+)
+from imak_pkpd.estimand.exposure import (
+    Peak as Peak,
+    area as area,
+    peak as peak,
+    time_above as time_above,
+)
+from imak_pkpd.estimand.extinction import (
+    Clone as Clone,
+    log_minus_log_cure as log_minus_log_cure,
+)

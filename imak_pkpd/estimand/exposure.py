@@ -1,0 +1,69 @@
+"""How long a quantity is above a level, its area and its peak, from the same cubics."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from imak_pkpd.estimand.root import meeting
+from imak_pkpd.solve.curve import Curve, Segments, inside, segments
+
+Time = Float[Array, ""]
+
+
+class Peak(NamedTuple):
+    """The largest value after a start, and its TIME."""
+
+    value: Float[Array, ""]
+    time: Time
+
+
+def time_above(curve: Curve, level: Float[Array, ""], start: Time) -> Time:
+    """The time that the quantity spends above `level` after `start` (a node)."""
+    piece = segments(curve)
+    first, last = piece.first >= level, piece.last >= level
+    part = meeting(piece, level)
+    share = jnp.where(
+        first, jnp.where(last, 1.0, part), jnp.where(last, 1.0 - part, 0.0)
+    )
+    return jnp.sum(jnp.where(piece.start >= start, share * piece.length, 0.0))
+
+
+def area(curve: Curve, start: Time) -> Float[Array, ""]:
+    """The integral of the quantity over time, after `start` (a node)."""
+    piece = segments(curve)
+    h = piece.length
+    each = h / 2 * (piece.first + piece.last)
+    each += h**2 / 12 * (piece.leaving - piece.arriving)
+    return jnp.sum(jnp.where(piece.start >= start, each, 0.0))
+
+
+def peak(curve: Curve, start: Time) -> Peak:
+    """The largest value after `start` (a node), between nodes too.
+
+    The time at which net growth turns negative, and the level (a hundredth of it) below
+    which a graft may be called gone, need no assay.
+    """
+    piece = segments(curve)
+    counts = curve.time >= start
+    top = _top(piece)
+    times = jnp.concatenate([curve.time, piece.start + top * piece.length])
+    values = jnp.concatenate([curve.after, inside(piece, top)])
+    values = jnp.where(jnp.concatenate([counts, counts[:-1]]), values, -jnp.inf)
+    best = jnp.argmax(values)
+    return Peak(values[best], times[best])
+
+
+def _top(piece: Segments) -> Float[Array, " segment"]:
+    """Where a cubic that rises at first and falls at last is level (else its start)."""
+    h, step = piece.length, piece.last - piece.first
+    rise, fall = h * piece.leaving, h * piece.arriving
+    # d/ds of the cubic: a s² + b s + c with c = rise > 0, and fall < 0 at s = 1
+    a, b, c = 3 * (rise + fall) - 6 * step, 6 * step - 4 * rise - 2 * fall, rise
+    hump = (rise > 0) & (fall < 0)
+    root = jnp.sqrt(jnp.where(hump, b**2 - 4 * a * c, 1.0))
+    # its one root between 0 and 1, in the form that does not cancel
+    early = hump & (b < 0)
+    late = hump & (b >= 0)  # then a < 0
+    at = jnp.where(late, (-b - root) / jnp.where(late, 2 * a, 1.0), 0.0)
+    return jnp.where(early, 2 * c / jnp.where(early, root - b, 1.0), at)

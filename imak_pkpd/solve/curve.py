@@ -1,0 +1,86 @@
+"""`Curve`: one quantity over time, cubic (Hermite) from each node to the next.
+
+At a node where something happens it may jump: it has a value and a slope on both sides.
+All functions are for one subject; `vmap` them over a `Trajectory`'s curves.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+PerNode = Float[Array, "*subject node"]
+
+LEAST = 1e-300
+"""The smallest value with a logarithm here: an empty compartment is not -inf."""
+
+
+class Curve(NamedTuple):
+    """Values and slopes just before (`before`, `arriving`) and just after the nodes
+    (`after`, `leaving`), in the unit of the quantity and per time."""
+
+    time: PerNode
+    before: PerNode
+    arriving: PerNode
+    after: PerNode
+    leaving: PerNode
+
+
+class Segments(NamedTuple):
+    """The curve between nodes: start, length, and both ends with their slopes."""
+
+    start: Float[Array, " segment"]
+    length: Float[Array, " segment"]
+    first: Float[Array, " segment"]
+    leaving: Float[Array, " segment"]
+    last: Float[Array, " segment"]
+    arriving: Float[Array, " segment"]
+
+
+def segments(curve: Curve) -> Segments:
+    """The pieces of a curve; padding has length zero."""
+    return Segments(
+        curve.time[:-1],
+        curve.time[1:] - curve.time[:-1],
+        curve.after[:-1],
+        curve.leaving[:-1],
+        curve.before[1:],
+        curve.arriving[1:],
+    )
+
+
+def mapped(curve: Curve, function: Callable[[Array], Array]) -> Curve:
+    """`function` of the curve, elementwise, with the slopes that follow."""
+    before, arriving = jax.jvp(function, (curve.before,), (curve.arriving,))
+    after, leaving = jax.jvp(function, (curve.after,), (curve.leaving,))
+    return Curve(curve.time, before, arriving, after, leaving)
+
+
+def logarithm(curve: Curve) -> Curve:
+    """ln of a curve that is positive; at and below zero that of 1e-300, level."""
+    return mapped(curve, lambda x: jnp.log(jnp.maximum(x, LEAST)))
+
+
+def inside(piece: Segments, part: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """The values at the `part` (0 to 1) of the pieces' lengths."""
+    s, h = part, piece.length
+    return (
+        (1 + 2 * s) * (1 - s) ** 2 * piece.first
+        + s * (1 - s) ** 2 * h * piece.leaving
+        + s**2 * (3 - 2 * s) * piece.last
+        + s**2 * (s - 1) * h * piece.arriving
+    )
+
+
+def value_at(curve: Curve, time: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """The values at some times, after what happens there; beyond the end the last."""
+    node = jnp.searchsorted(curve.time, time, side="right") - 1
+    place = jnp.clip(node, 0, curve.time.shape[0] - 2)
+    piece = jax.tree.map(lambda x: x[place], segments(curve))
+    some = piece.length > 0
+    part = (time - piece.start) / jnp.where(some, piece.length, 1.0)
+    within = inside(piece, jnp.clip(part, 0.0, 1.0))
+    # the last node may be one at which something happens
+    return jnp.where(time >= curve.time[-1], curve.after[-1], within)
