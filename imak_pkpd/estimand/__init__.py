@@ -3,9 +3,11 @@
 `crossing`    when a quantity falls below a limit, for good (rejection, remission)
 `exposure`    how long above a level, how much in all, the peak (the graft's window)
 `extinction`  the probability that not one tumour cell is left (cure)
+`block`       the lines of [estimand] in a fit file
 Each is written for one subject; `vmap` it. Times are in the model's unit.
 """
 
+from imak_pkpd.estimand.block import EstimandBlock as EstimandBlock
 from imak_pkpd.estimand.crossing import (
     Crossing as Crossing,
     Outcome as Outcome,

@@ -15,7 +15,13 @@ import numpy as np
 from imak_pkpd.data import Dataset
 from imak_pkpd.fit.lines import Key
 from imak_pkpd.fit.spec import FitSpec
-from imak_pkpd.model import AbstractLinear, AnyModel, ParameterInfo, parameters
+from imak_pkpd.model import (
+    AbstractLinear,
+    AbstractStatic,
+    AnyModel,
+    ParameterInfo,
+    parameters,
+)
 from imak_pkpd.population.covariate import CategoricalBlock
 from imak_pkpd.population.refusal import hint
 
@@ -32,6 +38,7 @@ def check_fit(spec: FitSpec, model: type[AnyModel]) -> list[str]:
         *_covariates(spec, known),
         *_columns(spec),
         *_outputs(spec, model),
+        *_estimands(spec, model),
         *_dvids(spec),
         *_data(spec, model),
     ]
@@ -173,6 +180,25 @@ def _outputs(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]:
                 f"got '{block.unit}', but the model gives '{model.outputs[name]}': "
                 "convert the data, or the model",
             )
+
+
+def _estimands(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]:
+    for name, block in spec.estimand.items():
+        path = ("estimand", name)
+        if issubclass(model, AbstractStatic):
+            yield (
+                path,
+                f"{model.__name__} has no states, so there is no curve: remove it",
+            )
+        elif block.output not in model.outputs:
+            near = hint(block.output, model.outputs)
+            yield (*path, "output"), f"the model has no output '{block.output}'{near}"
+        if block.dose is not None and block.dose not in model.doses:
+            near = hint(block.dose, model.doses)
+            yield (*path, "dose"), f"the model has no dose '{block.dose}'{near}"
+        elif block.dose is None and len(model.doses) > 1:
+            known = ", ".join(model.doses)
+            yield path, f"say from which dose it counts: add dose = one of {known}"
 
 
 def _dvids(spec: FitSpec) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from imak_pkpd.data.block import DataBlock
+from imak_pkpd.estimand.block import EstimandBlock
 from imak_pkpd.fit.estimation import EstimationBlock
 from imak_pkpd.fit.grammar import FitError, Source, read_source
 from imak_pkpd.fit.sentence import sentences
@@ -45,6 +46,7 @@ class FitSpec(BaseModel):
     theta: dict[str, ThetaBlock] = {}
     omega: OmegaBlock = OmegaBlock.model_validate({})
     covariate: dict[str, dict[str, CovariateBlock]] = {}
+    estimand: dict[str, EstimandBlock] = {}
     solver: SolverBlock = SolverBlock.model_validate({})
     estimation: EstimationBlock = EstimationBlock()
     _source: Source = PrivateAttr(default_factory=Source)

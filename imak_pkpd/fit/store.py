@@ -12,6 +12,7 @@ from numpyro.handlers import seed, substitute, trace
 
 from imak_pkpd.fit.certificate import Certificate
 from imak_pkpd.fit.curves import curve_group
+from imak_pkpd.fit.estimates import estimand_group
 from imak_pkpd.fit.explain import subject_names
 from imak_pkpd.fit.meshing import Forms, event_mesh, needs_certificate
 from imak_pkpd.fit.posterior import population_model, sample_sites
@@ -56,6 +57,9 @@ def result_tree(
     by_subject = values.pop("log_likelihood")
     values.pop("solve_status")
     prior, prior_replicates = _prior(problem, forms)
+    latent = Simulator(problem.spec, problem.model, forms).latent(problem.schedule)
+    chains = draws.positions.shape[0]
+    flat = {n: values[n][:, kept].reshape(-1, *values[n].shape[2:]) for n in latent}
     groups: dict[str, Group] = {
         "posterior": posterior_group(_public(values), problem.schedule.patients),
         **statistics_groups(draws),
@@ -63,13 +67,16 @@ def result_tree(
         "log_prior": {"log_prior": Variable(DRAW, _log_prior(made, args, draws))},
         "observed_data": _observed(problem),
         "constant_data": _constant(problem),
-        "posterior_predictive": _predictive(problem, forms, mesh, values, kept),
+        "posterior_predictive": _predictive(problem, forms, mesh, flat, chains),
+        "estimand": estimand_group(problem, forms, mesh, flat, chains),
         "prior": posterior_group(_public(prior), problem.schedule.patients),
         "prior_predictive": prior_replicates,
     }
+    groups = {name: group for name, group in groups.items() if group}
     names = {"subject": subject_names(problem), "output": [*problem.spec.output]}
     coordinates: dict[str, Coordinates] = {group: names for group in groups}
-    coordinates["posterior_predictive"] = {**names, "draw": kept}
+    for group in ("posterior_predictive", "estimand"):
+        coordinates[group] = {**names, "draw": kept}
     tree = build_tree(groups, coordinates, _attributes(problem, certificate, draws))
     return tree
 
@@ -107,19 +114,16 @@ def _predictive(
     problem: Problem,
     forms: Forms,
     mesh: Mesh | None,
-    values: Mapping[str, np.ndarray],
-    kept: np.ndarray,
+    flat: Mapping[str, np.ndarray],
+    chains: int,
 ) -> Group:
     simulator = Simulator(problem.spec, problem.model, forms)
-    latent = simulator.latent(problem.schedule)
-    sites = {name: values[name][:, kept] for name in latent}
-    chains = next(iter(sites.values())).shape[0]
-    flat = {name: v.reshape(-1, *v.shape[2:]) for name, v in sites.items()}
     key = jax.random.key(problem.spec.estimation.seed + 1)
     drawn = simulator(flat, problem.schedule, mesh, key)
     rows = {
         name: Variable(
-            (*DRAW, "observation"), _rows(problem, v).reshape(chains, len(kept), -1)
+            (*DRAW, "observation"),
+            _rows(problem, v).reshape(chains, len(v) // chains, -1),
         )
         for name, v in drawn.items()
     }
@@ -218,6 +222,14 @@ def _constant(problem: Problem) -> Group:
     return group
 
 
+def _definitions(problem: Problem) -> dict[str, str]:
+    """What each estimand is, which travels with its numbers."""
+    units = {**problem.model.outputs, "time": problem.model.time}
+    return {
+        name: block.definition(units) for name, block in problem.spec.estimand.items()
+    }
+
+
 def _attributes(
     problem: Problem, certificate: Certificate | None, draws: Draws
 ) -> dict[str, Any]:
@@ -230,6 +242,7 @@ def _attributes(
         "data_sha256": problem.dataset.sha256,
         "synthetic": problem.spec.data is not None and problem.spec.data.synthetic,
         "dose_names": problem.schedule.dose_names,
+        "estimands": _definitions(problem),
         "versions": versions(),
         "certificate": None if certificate is None else certificate.to_dict(),
         "effort": {

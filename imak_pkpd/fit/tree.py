@@ -24,6 +24,7 @@ GROUPS = (
     "observed_data",
     "constant_data",
     "posterior_predictive",
+    "estimand",
     "prior",
     "prior_predictive",
 )

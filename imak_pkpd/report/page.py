@@ -19,6 +19,7 @@ from imak_pkpd.report.run import MissingError, Run, read_run
 from imak_pkpd.report.sections import (
     computation,
     data,
+    estimands,
     front,
     goodness,
     individuals,
@@ -40,6 +41,7 @@ SECTIONS = (
     individuals.SECTION,
     random_effects.SECTION,
     sensitivity.SECTION,
+    estimands.SECTION,
     provenance.SECTION,
 )
 

@@ -19,7 +19,10 @@ LEAST = 1e-300
 
 class Curve(NamedTuple):
     """Values and slopes just before (`before`, `arriving`) and just after the nodes
-    (`after`, `leaving`), in the unit of the quantity and per time."""
+    (`after`, `leaving`), in the unit of the quantity and per time.
+
+    `time` is the subject's clock: TIME, or running on where TIME restarts at a reset.
+    """
 
     time: PerNode
     before: PerNode

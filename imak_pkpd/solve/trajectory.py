@@ -35,7 +35,9 @@ class Prediction(eqx.Module):
 
 
 class Trajectory(eqx.Module):
-    """One solve at every node: TIME, states around the node's action, rates, outputs.
+    """One solve at every node: times, states around the node's action, rates, outputs.
+
+    `time` is TIME, `clock` the same but running on where TIME restarts at a reset.
 
     `before` and `after` are the model's own NamedTuple with leaves [subject, node];
     `rates` holds d state/dt just after the action, `arriving` just before it. `outputs`
@@ -44,6 +46,7 @@ class Trajectory(eqx.Module):
     """
 
     time: PerNode
+    clock: PerNode
     before: Any
     after: Any
     rates: Any
@@ -57,7 +60,7 @@ class Trajectory(eqx.Module):
         """`function` of the state, written for scalars, over time."""
         before, arriving = jax.jvp(function, (self.before,), (self.arriving,))
         after, leaving = jax.jvp(function, (self.after,), (self.rates,))
-        return Curve(self.time, before, arriving, after, leaving)
+        return Curve(self.clock, before, arriving, after, leaving)
 
 
 def batched(model: AnyModel) -> AnyModel:
@@ -139,15 +142,17 @@ def _solve_one(
     ending = jax.tree.map(lambda x: jnp.concatenate([x[:1], x[:-1]]), path.stops)
     ending = ending._replace(time=path.stops.time)
     before = look(ending, path.before)
+    clock = path.stops.time + path.stops.shift
     return Trajectory(
         time=path.stops.time,
+        clock=clock,
         before=before.state,
         after=after.state,
         rates=after.rates,
         arriving=before.rates,
         outputs={
             name: Curve(
-                path.stops.time,
+                clock,
                 before.outputs[name],
                 before.slopes[name],
                 after.outputs[name],

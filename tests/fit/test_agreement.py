@@ -69,6 +69,7 @@ MEDIAN_V = "{ median = 30.0, gsd = 1.6 }"
 SPREAD_V = 'V  = { dist = "HalfNormal", scale = 0.5 }'
 EFFECT_V = 'WT = { form = "power", reference = 70.0, exponent = { fixed = 1.0 } }'
 OUTPUT = "output.concentration"
+PEAK = '[estimand]\nx = { kind = "peak", output = "effect" }\n[solver]'
 
 
 @pytest.mark.parametrize(
@@ -139,6 +140,16 @@ OUTPUT = "output.concentration"
             '"central"',
             '"centrl"',
             "6: data.inputs.1: the model has no dose 'centrl' (d",
+        ),
+        (
+            "[solver]",
+            PEAK.replace("effect", "concentratoin"),
+            "26: estimand.x.output: the model has no output 'concentratoin' (did you",
+        ),
+        (
+            "[solver]",
+            PEAK.replace("effect", 'effect", dose = "po'),
+            "26: estimand.x.dose: the model has no dose 'po'",
         ),
     ],
 )
@@ -213,3 +224,40 @@ def test_categories_of_the_data(
     assert spec.data is not None
     found = check_levels(spec, read_dataset(spec.data, tmp_path))
     assert found == [f"fit.toml:22: covariate.CL.SEX: {each}" for each in want]
+
+
+class TwoDoses(Body):
+    doses = {"central": "mg", "depot": "mg"}
+
+
+def test_with_several_doses_an_estimand_says_which(tmp_path: Path) -> None:
+    text = FIT + '[estimand]\nx = { kind = "area", output = "effect" }\n'
+    assert check_fit(read(tmp_path, text), Body) == []
+    (found,) = check_fit(read(tmp_path, text), TwoDoses)
+    assert "estimand.x: say from which dose it counts: add dose = one of" in found
+
+
+@pytest.mark.parametrize(
+    ("line", "want"),
+    [
+        (
+            '{ kind = "crossing", output = "c" }',
+            "kind = 'crossing' got no level: it ne",
+        ),
+        (
+            '{ kind = "area", output = "c", above = 1.0 }',
+            "'area' got above: it takes no",
+        ),
+        (
+            '{ kind = "crossing", output = "c", above = 1.0 }',
+            "got above: it needs `below`",
+        ),
+        ('{ kind = "crossing", output = "c", below = 0.0 }', "estimand.x.below"),
+        ('{ kind = "crosing", output = "c", below = 1.0 }', "estimand.x.kind"),
+        ('{ kind = "peak", outptu = "c" }', "outptu"),
+    ],
+)
+def test_a_line_of_estimand_that_is_wrong(tmp_path: Path, line: str, want: str) -> None:
+    with pytest.raises(ValueError, match=r"fit\.toml:26: ") as refused:
+        read(tmp_path, FIT.replace("[solver]", f"[estimand]\nx = {line}\n[solver]"))
+    assert want in str(refused.value)

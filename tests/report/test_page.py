@@ -130,7 +130,8 @@ def test_every_figure_and_reference_inside_it_resolves(report: Path) -> None:
 
 def test_chapters_come_in_the_order_of_a_review(page: Page) -> None:
     order = ["front", "data", "model", "computation", "parameters", "goodness"]
-    order += ["vpc", "individuals", "random-effects", "sensitivity", "provenance"]
+    order += ["vpc", "individuals", "random-effects", "sensitivity", "estimands"]
+    order += ["provenance"]
     assert [one for one in page.ids if one in order] == order
     assert "Research use, not a medical device." in " ".join(page.words)
 
