@@ -83,7 +83,9 @@ class Il2Culture(AbstractModel):
 
     def initial(self, inputs: Inputs) -> Culture:
         zero = jnp.zeros_like(self.cul_seed)
-        T, N = self.cul_seed * self.cul_fT0, self.cul_seed * self.cul_fN0
+        # Shares that add up to more than 1 leave no others, and not fewer than none.
+        per_share = self.cul_seed / jnp.maximum(self.cul_fT0 + self.cul_fN0, 1.0)
+        T, N = per_share * self.cul_fT0, per_share * self.cul_fN0
         return Culture(T, zero, N, zero, self.cul_seed - T - N, zero, zero)
 
     def dose(self, state: Culture, name: str, amount: Scalar) -> Culture:

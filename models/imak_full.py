@@ -248,6 +248,7 @@ class ImakFull(AbstractModel):
         """NK, alloreactive T and other cells among `cells`."""
         NK = self.prod_fN
         alloreactive = self.prod_fT * self.mismatch * self.don_fallo
+        alloreactive = jnp.minimum(alloreactive, 1.0 - NK)  # a share, of what is left
         return cells * NK, cells * alloreactive, cells * (1.0 - NK - alloreactive)
 
     def rates(self, t: Scalar, state: Body, inputs: Inputs) -> Body:

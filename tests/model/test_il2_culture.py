@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -55,3 +56,15 @@ def test_more_il2_more_lak_cells(culture: AbstractModel) -> None:
     shares = [day(culture, dose, 4.0)["lak"] for dose in (0.0, 60.0, 600.0, 6000.0)]
     assert shares == sorted(shares)
     assert shares[-1] > 95  # E is 0.96-0.98 all along: almost every NK cell is active
+
+
+def test_shares_of_more_than_all_leave_no_others(culture: AbstractModel) -> None:
+    """Two shares drawn apart may add up to more than 1; the seeding density stays."""
+    crowded = eqx.tree_at(
+        lambda c: (c.cul_fT0, c.cul_fN0), culture, (jnp.asarray(0.9), jnp.asarray(0.3))
+    )
+    start = crowded.initial(NOTHING)
+    seed = float(culture.cul_seed)
+    assert float(start.Tr) == pytest.approx(0.75 * seed)
+    assert float(start.Nr) == pytest.approx(0.25 * seed)
+    assert float(start.O) == pytest.approx(0.0, abs=1e-12)
