@@ -37,7 +37,7 @@ class Crossing(NamedTuple):
 def last_down_crossing(
     curve: Curve, limit: Float[Array, ""], start: Float[Array, ""]
 ) -> Crossing:
-    """The last fall of a positive quantity below `limit` after `start`.
+    """The last fall of a positive quantity below `limit` after `start` (a node).
 
     Found between nodes on the cubic of its logarithm, with the gradient of the implicit
     function. An excursion that begins and ends between two nodes is not seen.

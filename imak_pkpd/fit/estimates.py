@@ -89,12 +89,21 @@ def _estimates(
 
 
 def _fine_mesh(problem: Problem, mesh: Mesh) -> Mesh:
-    """The mesh of the fit with `NODES` more nodes in each patient's time."""
+    """The mesh of the fit with `NODES` more nodes in each patient's time.
+
+    Dose records are nodes too, as estimands count from them; their lag moves a dose.
+    """
     schedule = problem.schedule
+    given = jax.tree.map(np.asarray, schedule.doses)
     ends = zip(np.asarray(schedule.begin), np.asarray(schedule.end), strict=True)
     extra = [
-        np.unique(np.concatenate([row, np.linspace(begin, end, NODES)]))
-        for row, (begin, end) in zip(np.asarray(mesh.clock), ends, strict=True)
+        np.unique(np.concatenate([row, np.linspace(begin, end, NODES), doses]))
+        for row, (begin, end), doses in zip(
+            np.asarray(mesh.clock),
+            ends,
+            (clock[mask] for clock, mask in zip(given.clock, given.mask, strict=True)),
+            strict=True,
+        )
     ]
     dosing = declared_dosing(problem.model)
     return build_mesh(schedule, dosing, extra, mesh.steady_steps)
