@@ -13,8 +13,9 @@ from jaxtyping import Array, Float
 
 PerNode = Float[Array, "*subject node"]
 
-LEAST = 1e-300
-"""The smallest value with a logarithm here: an empty compartment is not -inf."""
+LEAST = 1e-100
+"""The smallest value with a logarithm here, in any unit: nothing is not -inf, and the
+slope of its logarithm does not overflow."""
 
 
 class Curve(NamedTuple):
@@ -62,7 +63,7 @@ def mapped(curve: Curve, function: Callable[[Array], Array]) -> Curve:
 
 
 def logarithm(curve: Curve) -> Curve:
-    """ln of a curve that is positive; at and below zero that of 1e-300, level."""
+    """ln of a curve that is positive; below 1e-100 the ln of that, level."""
     return mapped(curve, lambda x: jnp.log(jnp.maximum(x, LEAST)))
 
 

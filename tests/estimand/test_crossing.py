@@ -75,3 +75,26 @@ def test_a_reset_is_a_crossing_at_its_time() -> None:
 def test_what_was_above_before_the_start_does_not_count() -> None:
     found = last_down_crossing(decline(3.0), jnp.asarray(0.1), jnp.asarray(10.0))
     assert int(found.outcome) == Outcome.never_above
+
+
+def test_the_gradient_is_finite_where_there_is_no_time() -> None:
+    """Values of zero, of e^-810 and of e^-1500, and a curve that never falls."""
+
+    def time(height: jax.Array) -> jax.Array:
+        curves = [
+            curve_of(lambda t: height * jnp.exp(-9.0 * t), np.linspace(0.0, 90.0, 181)),
+            curve_of(lambda t: height * jnp.exp(-300.0 * t), np.linspace(0.0, 5.0, 11)),
+            joined(
+                curve_of(jnp.zeros_like, np.linspace(0.0, 1.0, 3)),
+                curve_of(lambda t: height + 0 * t, np.linspace(1.0, 2.0, 3)),
+            ),
+        ]
+        found = [
+            last_down_crossing(c, jnp.asarray(0.01), jnp.zeros(())) for c in curves
+        ]
+        return sum(jnp.where(f.outcome == 1, f.time, 0.0) for f in found)
+
+    value, slope = jax.value_and_grad(time)(1.0)
+    # ln(100)/9 and ln(100)/300, each with slope 1/rate; the third does not cross
+    assert float(value) == pytest.approx(np.log(100) * (1 / 9 + 1 / 300), rel=1e-6)
+    assert float(slope) == pytest.approx(1 / 9 + 1 / 300, rel=1e-6)
