@@ -5,27 +5,23 @@ time, as a curve is known between nodes by a cubic only.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from numpyro.handlers import seed, substitute
 
 from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.estimand import EstimandBlock
-from imak_pkpd.fit.meshing import Forms
-from imak_pkpd.fit.posterior import sample_sites, stepper_of
+from imak_pkpd.fit.meshing import Forms, individual_model
+from imak_pkpd.fit.posterior import stepper_of
 from imak_pkpd.fit.problem import Problem
 from imak_pkpd.fit.simulate import CHUNK, Sites
 from imak_pkpd.fit.tree import Variable
 from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
 from imak_pkpd.solve.trajectory import solve
 
-NODES = (
-    200  # added to each patient's mesh: the cubic's error is that of 1/200 of it, ^4
-)
+NODES = 200  # added to each patient's mesh: the cubic's error falls with its 4th power
 DIMS = ("chain", "draw", "subject")
 
 
@@ -73,14 +69,11 @@ def _estimates(
     starts: Mapping[str, Float[Array, " subject"]],
 ) -> dict[str, Float[Array, " subject"]]:
     """All estimands of all subjects at one draw."""
-    spec, model = problem.spec, problem.model
-    drawn = seed(substitute(sample_sites, dict(sites)), jax.random.key(0))
-    values, _ = drawn(spec, model, forms, schedule)
-    one: Any = model(**values)
-    path = solve(one, schedule, mesh, stepper_of(spec, model))
+    model = individual_model(problem, forms, sites)
+    path = solve(model, schedule, mesh, stepper_of(problem.spec, problem.model))
     solved = path.status == 0
     made = {}
-    for name, block in spec.estimand.items():
+    for name, block in problem.spec.estimand.items():
         found = jax.vmap(block.estimate)(path.outputs[block.output], starts[name])
         made[name] = jnp.where(solved, found["value"], jnp.nan)
         if "outcome" in found:
@@ -94,16 +87,16 @@ def _fine_mesh(problem: Problem, mesh: Mesh) -> Mesh:
     Dose records are nodes too, as estimands count from them; their lag moves a dose.
     """
     schedule = problem.schedule
-    given = jax.tree.map(np.asarray, schedule.doses)
-    ends = zip(np.asarray(schedule.begin), np.asarray(schedule.end), strict=True)
+    begin, end = np.asarray(schedule.begin), np.asarray(schedule.end)
+    clock, mask = np.asarray(schedule.doses.clock), np.asarray(schedule.doses.mask)
+    nodes = np.asarray(mesh.clock)
     extra = [
-        np.unique(np.concatenate([row, np.linspace(begin, end, NODES), doses]))
-        for row, (begin, end), doses in zip(
-            np.asarray(mesh.clock),
-            ends,
-            (clock[mask] for clock, mask in zip(given.clock, given.mask, strict=True)),
-            strict=True,
+        np.unique(
+            np.concatenate(
+                [nodes[i], np.linspace(begin[i], end[i], NODES), clock[i][mask[i]]]
+            )
         )
+        for i in range(schedule.subjects)
     ]
     dosing = declared_dosing(problem.model)
     return build_mesh(schedule, dosing, extra, mesh.steady_steps)
