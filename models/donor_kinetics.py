@@ -105,11 +105,10 @@ class DonorKinetics(AbstractModel):
     def product(self, cells: Scalar) -> Donor:
         """NK, alloreactive T and other cells among `cells`."""
         alloreactive = self.prod_fT * self.mismatch * self.don_fallo
-        left = 1.0 - self.prod_fN
-        alloreactive = jnp.minimum(alloreactive, left)  # a share, of what is left
-        return Donor(
-            cells * self.prod_fN, cells * alloreactive, cells * (left - alloreactive)
+        cells_by_kind = m.product_cells(
+            cells, NK=self.prod_fN, alloreactive=alloreactive
         )
+        return Donor(*cells_by_kind)
 
     def rates(self, t: Scalar, state: Donor, inputs: Inputs) -> Donor:
         outside, donor = inputs.covariate, sum(state, jnp.zeros(()))

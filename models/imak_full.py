@@ -96,7 +96,7 @@ class Body(NamedTuple):
 
 
 Rates = Mapping[str, Scalar]
-"""d/dt of some states, by name."""
+"""Some states, or their d/dt, by name."""
 
 
 class Kills(NamedTuple):
@@ -108,17 +108,19 @@ class Kills(NamedTuple):
 
 class ImakFull(AbstractModel):
     time = "day"
-    doses = {
-        "cyclophosphamide": "mg",
-        "cells": "cells",
-        "il2": "1e6 IU",
-        "rituximab": "mg",
-    }
+    doses = {"cyclophosphamide": "mg", "cells": "cells"}
+    doses |= {"il2": "1e6 IU", "rituximab": "mg"}
     outputs = {
-        **{"nk": "cells/uL", "t": "cells/uL", "host": "cells/uL", "tumour": "cells"},
+        **{"nk": "cells/uL", "t": "cells/uL", "host": "cells/uL"},
+        **dict.fromkeys(("donor", "tumour", "remission_limit"), "cells"),
         **{"cyclophosphamide": "mg/L", "il2": "IU/mL", "rituximab": "mg/L"},
         **dict.fromkeys(("chimerism", "cytokine_peak", *GRADES, "gvhd"), ""),
+        **dict.fromkeys(("ln_sensitive", "ln_evading"), "ln cells"),
+        **dict.fromkeys(("kill_sensitive", "kill_evading"), "1/day"),
+        "clonogenic": "",
     }
+    forcing = (("Isc", "Ic"), ("R1", "R2"))  # the other 13 states are stepped,
+    logarithms = ("Acy", "N", "DA", "DB")  # and X and Spk follow
 
     # The patient and the donor: columns of the data.
     unrelated: Scalar = parameter("", "1: donor unrelated, 0: haplo", "", "identity")
@@ -183,6 +185,9 @@ class ImakFull(AbstractModel):
     tum_eB: Scalar = parameter("", "potency of a bystander T cell", ASSUMED)
     tum_log10phiR: Scalar = parameter("log10", "evading share", ASSUMED, "identity")
     tum_evade: Scalar = parameter("", "kill that it evades", ASSUMED, "logit")
+    tum_turn: Scalar = parameter("", "death over birth of tumour", ASSUMED, "logit")
+    tum_log10clono: Scalar = parameter("log10", "clonogenic share", BOOK, "identity")
+    out_log10LCR: Scalar = parameter("log10 cells", "remission", BOOK, "identity")
     z_Z0: Scalar = parameter("cells", "host bystander cells at rest", ASSUMED)
     z_rho: Scalar = parameter("1/day", "expansion of host bystander cells", RUBIO)
     z_K: Scalar = parameter("cells", "capacity of host bystander cells", ASSUMED)
@@ -233,23 +238,15 @@ class ImakFull(AbstractModel):
         return Dosing(F=shares.get(name))
 
     def dose(self, state: Body, name: str, amount: Scalar) -> Body:
-        match name:
-            case "cyclophosphamide":
-                return state._replace(Acy=state.Acy + amount)
-            case "il2":
-                return state._replace(Isc=state.Isc + amount)
-            case "rituximab":
-                return state._replace(R1=state.R1 + amount)
-            case _:
-                N, DA, DB = self.product(amount)
-                return state._replace(N=state.N + N, DA=state.DA + DA, DB=state.DB + DB)
+        if name == "cells":
+            N, DA, DB = self.product(amount)
+            return state._replace(N=state.N + N, DA=state.DA + DA, DB=state.DB + DB)
+        into = {"cyclophosphamide": "Acy", "il2": "Isc", "rituximab": "R1"}[name]
+        return state._replace(**{into: getattr(state, into) + amount})
 
-    def product(self, cells: Scalar) -> tuple[Scalar, Scalar, Scalar]:
-        """NK, alloreactive T and other cells among `cells`."""
-        NK = self.prod_fN
+    def product(self, cells: Scalar) -> m.DonorCells:
         alloreactive = self.prod_fT * self.mismatch * self.don_fallo
-        alloreactive = jnp.minimum(alloreactive, 1.0 - NK)  # a share, of what is left
-        return cells * NK, cells * alloreactive, cells * (1.0 - NK - alloreactive)
+        return m.product_cells(cells, NK=self.prod_fN, alloreactive=alloreactive)
 
     def rates(self, t: Scalar, state: Body, inputs: Inputs) -> Body:
         given = inputs.infusion
@@ -376,25 +373,38 @@ class ImakFull(AbstractModel):
             "Spk": m.running_peak(state.S, state.Spk),
         }
 
+    def follow(self, before: Body, after: Body, duration: Scalar) -> Rates:
+        """X and Spk at the end of an interval."""
+        exposed = m.gvhd_exposure_over(before.DA, after.DA, duration)
+        peak = m.running_peak_after(before.S, after.S, before.Spk, duration)
+        return {"X": before.X + exposed, "Spk": peak}
+
     def il2(self, state: Body) -> Scalar:
         return m.il2_concentration(state.Ic, V=self.il2_V)
 
     def observe(self, t: Scalar, state: Body, inputs: Inputs) -> Mapping[str, Scalar]:
         tumour = m.cells_of_log(state.lS) + m.cells_of_log(state.lR)
+        kills, donor = self.kills(state, tumour), state.N + state.DA + state.DB
         cuts = (self.tox_c1, self.tox_c2, self.tox_c3, self.tox_c4)
         grades = [m.grade_at_least(state.Spk, cut, slope=self.tox_beta) for cut in cuts]
-        donor = state.N + state.DA + state.DB
         return {
             "nk": m.per_microlitre(state.N, blood_share=self.don_fb),
             "t": m.per_microlitre(state.DA + state.DB, blood_share=self.don_fb),
-            "chimerism": m.chimerism(donor, state.H, scored=self.chi_den),
             "host": m.per_microlitre(state.H, blood_share=self.don_fb),
+            "chimerism": m.chimerism(donor, state.H, scored=self.chi_den),
+            "donor": donor,
             # 1 + L is a soft floor at one cell: far below it the gradient fades out.
             "tumour": 1.0 + tumour,
+            "remission_limit": 10.0**self.out_log10LCR,
             "cyclophosphamide": state.Acy / self.cy_V,
             "il2": self.il2(state),
             "rituximab": state.R1 / self.rtx_V1,
             "cytokine_peak": state.Spk,
             **dict(zip(GRADES, grades, strict=True)),
             "gvhd": m.gvhd_probability(state.X, hazard=self.gvh_theta),
+            "ln_sensitive": state.lS,
+            "kill_sensitive": kills.cells + kills.drugs,
+            "ln_evading": state.lR,
+            "kill_evading": (1.0 - self.tum_evade) * kills.cells + kills.drugs,
+            "clonogenic": 10.0**self.tum_log10clono,
         }

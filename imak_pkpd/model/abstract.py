@@ -49,11 +49,18 @@ class AbstractModel(eqx.Module):
     """One subject's parameters and the rates of its states.
 
     `time` is the model's time unit, `doses` and `outputs` map names to units.
+
+    Three more let the `Split` stepper take long steps: `forcing` names groups of one or
+    two states that are linear in themselves and read no other (drugs: closed form),
+    `logarithms` states that are at all times multiplied, never fed (populations over
+    many decades), and `follow` gives those that no other reads.
     """
 
     time: ClassVar[str]
     doses: ClassVar[Mapping[str, str]]
     outputs: ClassVar[Mapping[str, str]]
+    forcing: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    logarithms: ClassVar[tuple[str, ...]] = ()
 
     @abc.abstractmethod
     def initial(self, inputs: Inputs) -> State:
@@ -79,6 +86,16 @@ class AbstractModel(eqx.Module):
         self, t: Scalar, state: State, inputs: Inputs
     ) -> Mapping[str, Scalar]:
         """Rates of the integrals to accumulate beside the states; none by default."""
+        return {}
+
+    def follow(
+        self, before: State, after: State, duration: Scalar
+    ) -> Mapping[str, Scalar]:
+        """States that no other reads, after an interval, from all others at its ends.
+
+        A rule that keeps their sign (exposures, peaks), whatever the length; those that
+        are not named here go with the rest. `after` has them as they were before.
+        """
         return {}
 
 

@@ -19,7 +19,7 @@ from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.model import AbstractModel, Dosing
 from imak_pkpd.solve.march import Stop, inputs_of, march
 from imak_pkpd.solve.mesh import Mesh, build_mesh
-from imak_pkpd.solve.stepper import Crossing, Explicit
+from imak_pkpd.solve.stepper import AbstractStepper, Crossing, Explicit
 from imak_pkpd.solve.subject import at_setting
 from imak_pkpd.solve.trajectory import batched
 
@@ -30,6 +30,15 @@ FINE = 512  # steps of the first mesh over the whole span
 FINEST = 16384  # beyond this an explicit mesh is the wrong tool
 # A state below this share of its largest value needs no relative accuracy of its own.
 NEGLIGIBLE = 1e-9
+
+
+class _Asked(NamedTuple):
+    """For what a mesh is made: patients, dosing, error of a step, and the stepper."""
+
+    schedule: Schedule
+    dosing: Mapping[str, Dosing]
+    tolerance: float
+    stepper: AbstractStepper
 
 
 class _Need(NamedTuple):
@@ -45,30 +54,27 @@ def calibrate(
     schedule: Schedule,
     dosing: Mapping[str, Dosing],
     tolerance: float,
+    stepper: AbstractStepper | None = None,
 ) -> Mesh:
     """The mesh whose steps have a relative error of `tolerance` at every pilot.
 
-    `pilots` are models with leaves [subject]. Raises a `ValueError` when no pilot can
-    be solved.
+    `pilots` are models with leaves [subject]; `stepper` is what will cross the mesh
+    (`Explicit`). Raises a `ValueError` when no pilot can be solved.
     """
-    need = _first_needs(pilots, schedule, dosing, tolerance)
+    asked = _Asked(schedule, dosing, tolerance, stepper or Explicit())
+    need = _first_needs(pilots, asked)
     coarse = _placed(need, schedule, dosing)
     # Once more on the mesh just placed: a long first step hides what is inside it.
-    need = _needs(pilots, schedule, coarse, tolerance)
+    need = _needs(pilots, coarse, asked)
     return _placed(need, schedule, dosing) if need.solved.any(0).all() else coarse
 
 
-def _first_needs(
-    pilots: Sequence[AbstractModel],
-    schedule: Schedule,
-    dosing: Mapping[str, Dosing],
-    tolerance: float,
-) -> _Need:
+def _first_needs(pilots: Sequence[AbstractModel], asked: _Asked) -> _Need:
     """Needs on the coarsest uniform mesh that solves every subject at some pilot."""
-    fine = FINE
+    schedule, fine = asked.schedule, FINE
     while fine <= FINEST:
-        mesh = build_mesh(schedule, dosing, _uniform(schedule, fine))
-        need = _needs(pilots, schedule, mesh, tolerance)
+        mesh = build_mesh(schedule, asked.dosing, _uniform(schedule, fine))
+        need = _needs(pilots, mesh, asked)
         if need.solved.any(0).all():
             return need
         fine *= 4
@@ -103,21 +109,19 @@ def _uniform(schedule: Schedule, steps: int) -> list[np.ndarray]:
     return [np.linspace(begin, end, steps + 1)[1:-1] for begin, end in ends]
 
 
-def _needs(
-    pilots: Sequence[AbstractModel], schedule: Schedule, mesh: Mesh, tolerance: float
-) -> _Need:
+def _needs(pilots: Sequence[AbstractModel], mesh: Mesh, asked: _Asked) -> _Need:
     """One march of the fine mesh per pilot."""
+    schedule, stepper, tolerance = asked.schedule, asked.stepper, asked.tolerance
 
     def one(model: AbstractModel, here: Schedule, grid: Mesh) -> _Need:
-        path = march(model, here, grid, Explicit())
+        path = march(model, here, grid, stepper)
         size = jnp.abs(path.after)
         floor = NEGLIGIBLE * size.max(0) + 1e-300
         relative = jnp.max(jnp.abs(path.error) / (size + floor), -1)
         h = jnp.where(path.stops.length > 0, path.stops.length, jnp.inf)
         per_time = (relative / (SAFETY * tolerance)) ** (1 / ORDER) / h
-        speed = jax.vmap(lambda s, y: _speed(model, here, path.unravel, s, y))(
-            path.stops, path.after
-        )
+        fastest = lambda s, y: _speed(model, here, path.unravel, s, y, stepper)  # noqa: E731
+        speed = jax.vmap(fastest)(path.stops, path.after)
         clock = path.stops.time + path.stops.shift
         needed = jnp.maximum(per_time, speed / STABLE)
         solved = (path.status == 0) & jnp.all(jnp.isfinite(needed))
@@ -129,7 +133,12 @@ def _needs(
 
 
 def _speed(
-    model: AbstractModel, schedule: Schedule, unravel: Callable, stop: Stop, y: Array
+    model: AbstractModel,
+    schedule: Schedule,
+    unravel: Callable,
+    stop: Stop,
+    y: Array,
+    stepper: AbstractStepper,
 ) -> Float[Array, ""]:
     """A bound on the fastest rate: the spectral radius of the Jacobian.
 
@@ -138,7 +147,8 @@ def _speed(
     """
     here = at_setting(model, schedule.covariates.setting[stop.change])
     crossing = Crossing(here, inputs_of(schedule, stop), unravel)
-    slope = jax.jacfwd(lambda x: crossing.field(stop.time, x))(y)
+    field, y = stepper.moving(crossing, stop.time, y)
+    slope = jax.jacfwd(lambda x: field(stop.time, x))(y)
     size = jnp.abs(y) + NEGLIGIBLE * jnp.max(jnp.abs(y)) + 1e-300
     slope = slope * size[None, :] / size[:, None]
     # Gelfand: |J^8|^(1/8) bounds the radius from above and is near it.

@@ -3,6 +3,7 @@
 `Exact`     closed form, for an `AbstractLinear`.
 `Explicit`  one Runge-Kutta step from a diffrax tableau: the march, fast.
 `Adaptive`  a diffrax solve to a tolerance: the reference.
+`Split`     (in `split.py`) closed forms and one Runge-Kutta step: the longest steps.
 Each is called for one subject and returns a `Step`.
 """
 
@@ -20,7 +21,7 @@ from imak_pkpd.model.linear import propagate
 from imak_pkpd.solve.status import SolveStatus
 from imak_pkpd.solve.steady import Resolution
 from imak_pkpd.solve.subject import InputsAt
-from imak_pkpd.solve.tableau import Vector, explicit_step
+from imak_pkpd.solve.tableau import Field, Vector, explicit_step
 
 Time = Float[Array, ""]
 
@@ -55,6 +56,13 @@ class AbstractStepper(eqx.Module):
     def __call__(self, crossing: Crossing, t: Time, y: Vector, h: Time) -> Step:
         """The state at TIME t + h, from y at t; h = 0 gives y back."""
 
+    def moving(self, crossing: Crossing, t: Time, y: Vector) -> tuple[Field, Vector]:
+        """What is stepped: the field and the state, in the stepper's own coordinates.
+
+        Its Jacobian says how long a stable step can be.
+        """
+        return crossing.field, y
+
     def both_ways(self) -> "AbstractStepper":
         """A stepper with forward and reverse derivatives, for steady states."""
         return self
@@ -72,7 +80,7 @@ class Exact(AbstractStepper):
 
     def __call__(self, crossing: Crossing, t: Time, y: Vector, h: Time) -> Step:
         state = propagate(crossing.model, t, crossing.unravel(y), crossing.inputs(t), h)
-        return Step(ravel_pytree(state)[0], jnp.zeros_like(y), _OK())
+        return Step(ravel_pytree(state)[0], jnp.zeros_like(y), OK())
 
 
 class Explicit(AbstractStepper):
@@ -83,7 +91,7 @@ class Explicit(AbstractStepper):
 
     def __call__(self, crossing: Crossing, t: Time, y: Vector, h: Time) -> Step:
         state, error = explicit_step(self.solver.tableau, crossing.field, t, y, h)
-        return Step(state, error, _OK())
+        return Step(state, error, OK())
 
 
 class Adaptive(AbstractStepper):
@@ -130,7 +138,8 @@ class Adaptive(AbstractStepper):
         )
 
 
-def _OK() -> Int[Array, ""]:  # noqa: N802
+def OK() -> Int[Array, ""]:  # noqa: N802
+    """The status of a step that cannot fail."""
     return jnp.asarray(SolveStatus.ok, jnp.int32)
 
 

@@ -16,8 +16,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imak_pkpd.data import DataBlock
-from imak_pkpd.data.read import read_dataset
 from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.estimand import (
     Clone,
@@ -26,23 +24,20 @@ from imak_pkpd.estimand import (
     log_minus_log_cure,
     peak,
 )
-from imak_pkpd.model import AbstractModel, parameters
-from imak_pkpd.model.load import load_model
+from imak_pkpd.model import AbstractModel
 from imak_pkpd.solve.calibrate import calibrate
 from imak_pkpd.solve.curve import logarithm, mapped, value_at
 from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
 from imak_pkpd.solve.stepper import AbstractStepper, Adaptive, Explicit
 from imak_pkpd.solve.trajectory import Trajectory, solve
-from tests.solve.exact import leaves, schedule_of
+from tests.solve.full_model import (
+    PATIENTS,
+    full_kind,
+    their_schedule,
+    three_patients,
+)
 from tests.solve.medians import prior_medians
 
-PATIENTS = {  # donor unrelated, tumour CD20+, times the dose, log10 of the tumour
-    "haplo": (0.0, 0.0, 1.0, None),
-    "unrelated_cd20_rituximab": (1.0, 1.0, 1.0, None),
-    "haplo_dose_x3_low_burden": (0.0, 0.0, 3.0, 8.5),
-}
-WEIGHT, BSA = 70.0, 1.8  # kg, m2
-INPUTS = {1: "cyclophosphamide", 2: "cells", 3: "il2", 4: "rituximab"}
 LARGEST = {"Ic": 0.743}  # near day 4.13, between two stored days
 NAMES = {"S": "C", "Spk": "lCpk"}  # the signal, and its peak (not a logarithm)
 
@@ -63,9 +58,7 @@ def stored(shared: Path) -> Stored:
 
 @pytest.fixture(scope="module")
 def kind(root: Path) -> type[AbstractModel]:
-    made = load_model(root / "models" / "imak_full.py")
-    assert issubclass(made, AbstractModel)
-    return made
+    return full_kind(root)
 
 
 @pytest.fixture(scope="module")
@@ -75,18 +68,7 @@ def medians(shared: Path) -> dict[str, float]:
 
 @pytest.fixture(scope="module")
 def model(kind: type[AbstractModel], medians: dict[str, float]) -> AbstractModel:
-    """The prior medians of three patients."""
-    unrelated, cd20, _, burden = zip(*PATIENTS.values(), strict=True)
-    columns = {
-        name: [value] * len(PATIENTS)
-        for name, value in medians.items()
-        if name in parameters(kind)
-    }
-    columns |= {"unrelated": list(unrelated), "cd20": list(cd20)}
-    usual = medians["tum_log10B0"]
-    columns["tum_log10B0"] = [usual if b is None else b for b in burden]
-    assert set(columns) == set(parameters(kind))
-    return kind(**leaves(columns))
+    return three_patients(kind, medians)
 
 
 @pytest.fixture(scope="module")
@@ -96,21 +78,12 @@ def schedule(
     medians: dict[str, float],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Schedule:
-    """Cyclophosphamide at -1 d, cells at 0, IL-2 on days 0-4; a sample a stored day."""
-    rows = ["ID,TIME,EVID,AMT,CMT,DVID,DV"]
-    usual = WEIGHT * medians["dose_kg"]
-    for name, (_, cd20, times, _) in PATIENTS.items():
-        doses = [(-1.0, 1000 * BSA, 1), (0.0, times * usual, 2)]
-        doses += [(float(day), 6 * BSA, 3) for day in range(5)]
-        doses += [(0.0, 375 * BSA, 4)] * int(cd20)
-        days = stored.states.loc[stored.states["case"] == name, "day"]
-        records = [(t, f"{name},{t},1,{amount},{cmt},.,.") for t, amount, cmt in doses]
-        records += [(t, f"{name},{t},0,.,.,1,1") for t in days]
-        rows += [text for _, text in sorted(records, key=lambda record: record[0])]
-    folder = tmp_path_factory.mktemp("full")
-    (folder / "full.csv").write_text("\n".join(rows) + "\n")
-    block = DataBlock(file=Path("full.csv"), time="day", inputs=INPUTS)
-    return schedule_of(read_dataset(block, folder), kind, INPUTS)
+    """A sample a stored day."""
+    days = {
+        name: stored.states.loc[stored.states["case"] == name, "day"].to_list()
+        for name in PATIENTS
+    }
+    return their_schedule(kind, medians, days, tmp_path_factory.mktemp("full"))
 
 
 Solve = Callable[[AbstractModel, Schedule, Mesh], Trajectory]

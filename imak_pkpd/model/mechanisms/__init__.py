@@ -26,15 +26,18 @@ from imak_pkpd.model.mechanisms.cyclophosphamide import (
     logistic_recovery as logistic_recovery,
 )
 from imak_pkpd.model.mechanisms.donor import (
+    DonorCells as DonorCells,
     antigen_driven_growth as antigen_driven_growth,
     chimerism as chimerism,
     extinction_gate as extinction_gate,
     il2_dependent_growth as il2_dependent_growth,
     lymphopenia as lymphopenia,
     per_microlitre as per_microlitre,
+    product_cells as product_cells,
 )
 from imak_pkpd.model.mechanisms.gvhd import (
     gvhd_exposure as gvhd_exposure,
+    gvhd_exposure_over as gvhd_exposure_over,
     gvhd_probability as gvhd_probability,
 )
 from imak_pkpd.model.mechanisms.il2 import (
@@ -68,6 +71,7 @@ from imak_pkpd.model.mechanisms.toxicity import (
     cytokine_release as cytokine_release,
     grade_at_least as grade_at_least,
     running_peak as running_peak,
+    running_peak_after as running_peak_after,
 )
 from imak_pkpd.model.mechanisms.tumour import (
     cells_of_log as cells_of_log,

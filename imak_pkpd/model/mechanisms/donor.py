@@ -3,6 +3,8 @@
 Cells of the whole body, rates per cell and day (1/d).
 """
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
 
 from imak_pkpd.model.abstract import Scalar
@@ -14,6 +16,24 @@ weeks later, as no whole cell could."""
 
 ROOM = 1.5
 """The most that room speeds up the division of cells that see their antigen."""
+
+
+class DonorCells(NamedTuple):
+    """Natural killer cells, alloreactive T cells, and all others."""
+
+    NK: Scalar
+    alloreactive: Scalar
+    others: Scalar
+
+
+def product_cells(cells: Scalar, *, NK: Scalar, alloreactive: Scalar) -> DonorCells:
+    """`cells` of the product by kind, from the shares of the first two.
+
+    What is left over is the third; shares drawn apart may add up to more than 1.
+    """
+    left = 1.0 - NK
+    alloreactive = jnp.minimum(alloreactive, left)
+    return DonorCells(cells * NK, cells * alloreactive, cells * (left - alloreactive))
 
 
 def lymphopenia(

@@ -36,6 +36,27 @@ def running_peak(signal: Scalar, peak: Scalar) -> Scalar:
     return FOLLOWING * jnp.maximum(signal - peak, 0.0)
 
 
+def running_peak_after(
+    first: Scalar, last: Scalar, peak: Scalar, duration: Scalar
+) -> Scalar:
+    """The running peak after an interval in which the signal is a straight line.
+
+    The exact solution of `running_peak`: it follows once the signal has risen to it,
+    and stays where a falling signal meets it.
+    """
+    some = jnp.where(duration > 0, duration, 1.0)
+    slope = (last - first) / some
+    rising = slope > 0
+    lag = slope / FOLLOWING  # how far behind a steady rise
+    gap = jnp.maximum(first - peak, 0.0)
+    wait = jnp.where(rising & (peak > first), peak - first, 0.0)
+    wait = jnp.minimum(wait / jnp.where(rising, slope, 1.0), duration)
+    meets = jnp.log1p(gap / jnp.where(rising, 1.0, jnp.maximum(-lag, LEAST)))
+    stop = jnp.where(rising, duration, jnp.minimum(meets / FOLLOWING, duration))
+    away = (lag - gap) * jnp.exp(-FOLLOWING * (stop - wait))
+    return jnp.maximum(peak, first + slope * stop - lag + away)
+
+
 def grade_at_least(peak: Scalar, cut: Scalar, *, slope: Scalar) -> Scalar:
     """P(grade >= k) = logistic(slope ln peak - c_k), c_k the cut-point of grade k."""
     return jax.nn.sigmoid(slope * jnp.log(jnp.maximum(peak, LEAST)) - cut)

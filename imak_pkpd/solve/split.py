@@ -1,0 +1,234 @@
+"""`Split`: one long step of a model that says how it falls into three parts.
+
+Drugs are linear in themselves and read nothing else: they are propagated in closed form
+to every stage, which removes the fastest eigenvalues (`AbstractModel.forcing`). The
+body crosses by one Runge-Kutta step, populations as logarithms, which removes their
+decay (`logarithms`). What no other state reads comes last (`follow`).
+
+For simulation on a mesh of its own: `Explicit` takes the same model in one piece.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from imak_pkpd.solve.stepper import OK, AbstractStepper, Crossing, Step, Time
+from imak_pkpd.solve.tableau import Field, Vector, explicit_step
+
+TINY = 1e-280
+"""The smallest population with a logarithm: nothing stays nothing."""
+
+Scalar = Float[Array, ""]
+Values = Mapping[str, Scalar]
+
+
+class Parts(NamedTuple):
+    """Names of the states of each part, in the order of the state."""
+
+    forced: tuple[tuple[str, ...], ...]
+    body: tuple[str, ...]
+    logs: frozenset[str]
+    following: frozenset[str]
+
+
+class Split(AbstractStepper):
+    """Closed forms, one Runge-Kutta step, then what follows from both ends."""
+
+    solver: Any = eqx.field(static=True, default_factory=diffrax.Tsit5)
+    subdivides = True
+
+    def __call__(self, crossing: Crossing, t: Time, y: Vector, h: Time) -> Step:
+        start = crossing.unravel(y)
+        parts = parts_of(crossing, start, h)
+        drugs = _drugs(crossing, t, start, parts)
+        field = _field(crossing, t, start, parts, drugs)
+        moved, error = explicit_step(
+            self.solver.tableau, field, t, _packed(start, parts), h
+        )
+        there = start._replace(**_unpacked(moved, start, parts), **drugs(h))
+        state = there._replace(**crossing.model.follow(start, there, h))
+        natural = start._replace(
+            **{name: jnp.zeros_like(h) for name in start._fields}
+        )._replace(**_natural_error(error, there, parts))
+        poured = _poured(crossing, t, start, parts)
+        return Step(
+            jnp.where(poured, jnp.nan, _stacked(state)), _stacked(natural), OK()
+        )
+
+    def moving(self, crossing: Crossing, t: Time, y: Vector) -> tuple[Field, Vector]:
+        start = crossing.unravel(y)
+        parts = parts_of(crossing, start, jnp.zeros_like(t))
+        drugs = _drugs(crossing, t, start, parts)
+        return _field(crossing, t, start, parts, drugs), _packed(start, parts)
+
+
+def parts_of(crossing: Crossing, start: Any, h: Time) -> Parts:
+    """The parts that the model declares, checked against its states."""
+    model = crossing.model
+    forced, logs = type(model).forcing, frozenset(type(model).logarithms)
+    # only the names are used; nothing of it is computed
+    following = frozenset(jax.eval_shape(model.follow, start, start, h))
+    apart = frozenset(name for group in forced for name in group) | following
+    strangers = sorted((apart | logs) - set(start._fields))
+    if strangers:
+        raise ValueError(
+            f"{type(model).__name__}: forcing, logarithms and follow name "
+            f"{', '.join(strangers)}: the states are {', '.join(start._fields)}"
+        )
+    body = tuple(name for name in start._fields if name not in apart)
+    return Parts(forced, body, logs, following)
+
+
+def _poured(crossing: Crossing, t: Time, start: Any, parts: Parts) -> Array:
+    """Whether an infusion feeds a population: it has no logarithm to start from.
+
+    The state is then NaN, which is a status; such a schedule needs `Explicit`.
+    """
+    inputs = crossing.inputs(t)
+
+    def rates(infusion: Any) -> list[Scalar]:
+        found = crossing.model.rates(t, start, inputs._replace(infusion=infusion))
+        return [jnp.asarray(getattr(found, name), float) for name in parts.logs]
+
+    _, fed = jax.jvp(rates, (inputs.infusion,), (inputs.infusion,))
+    return jnp.any(jnp.stack(fed) != 0) if fed else jnp.asarray(False)
+
+
+def _packed(state: Any, parts: Parts) -> Vector:
+    """The body, populations as logarithms."""
+    values = (getattr(state, name) for name in parts.body)
+    return jnp.stack(
+        [
+            jnp.log(jnp.maximum(value, TINY)) if name in parts.logs else value
+            for name, value in zip(parts.body, values, strict=True)
+        ]
+    )
+
+
+def _unpacked(u: Vector, start: Any, parts: Parts) -> dict[str, Scalar]:
+    """The body by name; a population that was zero stays zero."""
+    named = dict(zip(parts.body, u, strict=True))
+    return {
+        name: jnp.where(getattr(start, name) > 0, jnp.exp(value), 0.0)
+        if name in parts.logs
+        else value
+        for name, value in named.items()
+    }
+
+
+def _field(crossing: Crossing, t: Time, start: Any, parts: Parts, drugs: Any) -> Field:
+    """d/dt of the packed body, with the drugs of that time."""
+
+    def field(at: Time, u: Vector) -> Vector:
+        state = start._replace(**_unpacked(u, start, parts), **drugs(at - t))
+        rates = crossing.model.rates(at, state, crossing.inputs(at))
+        return jnp.stack(
+            [
+                getattr(rates, name) / jnp.maximum(getattr(state, name), TINY)
+                if name in parts.logs
+                else getattr(rates, name)
+                for name in parts.body
+            ]
+        )
+
+    return field
+
+
+def _natural_error(error: Vector, there: Any, parts: Parts) -> dict[str, Scalar]:
+    """The embedded error in the units of the states."""
+    return {
+        name: each * getattr(there, name) if name in parts.logs else each
+        for name, each in zip(parts.body, error, strict=True)
+    }
+
+
+def _drugs(crossing: Crossing, t: Time, start: Any, parts: Parts) -> Any:
+    """The forced states as a function of the time since `t`."""
+    flows = [_group(crossing, t, start, group) for group in parts.forced]
+
+    def drugs(dt: Time) -> dict[str, Scalar]:
+        found: dict[str, Scalar] = {}
+        for flow in flows:
+            found |= flow(dt)
+        return found
+
+    return drugs
+
+
+def _group(crossing: Crossing, t: Time, start: Any, names: tuple[str, ...]) -> Any:
+    """x(dt) = x* + e^(K dt) (x(0) - x*), x* the rest under the current infusion."""
+    inputs = crossing.inputs(t)
+
+    def rates(*values: Scalar) -> tuple[Scalar, ...]:
+        state = start._replace(**dict(zip(names, values, strict=True)))
+        found = crossing.model.rates(t, state, inputs)
+        return tuple(getattr(found, name) for name in names)
+
+    zero = tuple(jnp.zeros_like(t) for _ in names)
+    K, fed = jax.jacfwd(rates, argnums=tuple(range(len(names))))(*zero), rates(*zero)
+    here = [getattr(start, name) for name in names]
+    rest = _rest(K, fed)
+    away = [x - r for x, r in zip(here, rest, strict=True)]
+    apart = _one(K, away) if len(names) == 1 else _two(K, away)
+
+    def flow(dt: Time) -> dict[str, Scalar]:
+        moved = zip(names, apart(dt), rest, strict=True)
+        return {name: gone + r for name, gone, r in moved}
+
+    return flow
+
+
+def _rest(K: Any, fed: tuple[Scalar, ...]) -> list[Scalar]:
+    """-K^-1 b, and 0 where nothing is infused; infinite where nothing is eliminated."""
+    if len(fed) == 1:
+        found = [-fed[0] / K[0][0]]
+    else:
+        determinant = K[0][0] * K[1][1] - K[0][1] * K[1][0]
+        found = [
+            (K[0][1] * fed[1] - K[1][1] * fed[0]) / determinant,
+            (K[1][0] * fed[0] - K[0][0] * fed[1]) / determinant,
+        ]
+    return [jnp.where(sum(map(abs, fed)) == 0, 0.0, x) for x in found]
+
+
+def _one(K: Any, x: list[Scalar]) -> Any:
+    return lambda dt: [x[0] * jnp.exp(K[0][0] * dt)]
+
+
+def _two(K: Any, x: list[Scalar]) -> Any:
+    """e^(K dt) x = e^(m dt) (cosh(s dt) I + sinh(s dt)/s (K - m I)) x.
+
+    m is the mean of the eigenvalues, s half their distance: both are real wherever
+    amounts flow between compartments. Near s = 0 a series: no gradient is lost there.
+    """
+    m = 0.5 * (K[0][0] + K[1][1])
+    square = 0.25 * (K[0][0] - K[1][1]) ** 2 + K[0][1] * K[1][0]
+    apart = square > 0
+    s = jnp.where(apart, jnp.sqrt(jnp.where(apart, square, 1.0)), 0.0)
+    turned = [
+        (K[0][0] - m) * x[0] + K[0][1] * x[1],
+        K[1][0] * x[0] + (K[1][1] - m) * x[1],
+    ]
+
+    def at(dt: Time) -> list[Scalar]:
+        slow, fast = jnp.exp((m + s) * dt), jnp.exp((m - s) * dt)
+        q = square * dt**2
+        wide = q > 1e-4  # below it the series is right to q^4/9! = 3e-22
+        quotient = (slow - fast) / (2 * jnp.where(wide, s, 1.0))
+        series = jnp.exp(m * dt) * dt * (1 + q / 6 * (1 + q / 20 * (1 + q / 42)))
+        shape = jnp.where(wide, quotient, series)
+        mean = 0.5 * (slow + fast)
+        return [
+            mean * each + shape * turn for each, turn in zip(x, turned, strict=True)
+        ]
+
+    return at
+
+
+def _stacked(state: Any) -> Vector:
+    return jnp.stack([jnp.asarray(x, float) for x in state])
