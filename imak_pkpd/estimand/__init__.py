@@ -3,11 +3,25 @@
 `crossing`    when a quantity falls below a limit, for good (rejection, remission)
 `exposure`    how long above a level, how much in all, the peak (the graft's window)
 `extinction`  the probability that not one tumour cell is left (cure)
-`block`       the lines of [estimand] in a fit file
+`block`, `course`, `outcome`  the lines of [estimand] in a fit file
 Each is written for one subject; `vmap` it. Times are in the model's unit.
 """
 
-from imak_pkpd.estimand.block import EstimandBlock as EstimandBlock
+from typing import Annotated
+
+from pydantic import Field
+
+from imak_pkpd.estimand.block import (
+    AbstractEstimand as AbstractEstimand,
+    Reading as Reading,
+)
+from imak_pkpd.estimand.course import (
+    AreaEstimand as AreaEstimand,
+    CrossingEstimand as CrossingEstimand,
+    PeakEstimand as PeakEstimand,
+    TimeAboveEstimand as TimeAboveEstimand,
+    ValueEstimand as ValueEstimand,
+)
 from imak_pkpd.estimand.crossing import (
     Crossing as Crossing,
     Outcome as Outcome,
@@ -23,3 +37,22 @@ from imak_pkpd.estimand.extinction import (
     Clone as Clone,
     log_minus_log_cure as log_minus_log_cure,
 )
+from imak_pkpd.estimand.outcome import (
+    ExtinctionEstimand as ExtinctionEstimand,
+    NegativeEstimand as NegativeEstimand,
+    RemissionEstimand as RemissionEstimand,
+    at_most as at_most,
+)
+
+EstimandBlock = Annotated[
+    CrossingEstimand
+    | TimeAboveEstimand
+    | AreaEstimand
+    | PeakEstimand
+    | ValueEstimand
+    | RemissionEstimand
+    | NegativeEstimand
+    | ExtinctionEstimand,
+    Field(discriminator="kind"),
+]
+"""One line of [estimand]."""

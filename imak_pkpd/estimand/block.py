@@ -1,82 +1,87 @@
-"""[estimand] of a fit file: what is to be computed from every patient's curves.
+"""What every line of [estimand] in a fit file has, and what it is computed from.
 
-    t_rej  = { kind = "crossing", output = "chimerism", below = 0.005 }
-    window = { kind = "time_above", output = "donor", above = 1.0 }
-    auc    = { kind = "area", output = "donor" }
-    top    = { kind = "peak", output = "donor" }
-
-All count from the patient's last dose (of `dose`, where the model has several), or from
-the first record where there is none, to the patient's last record.
+`course` has the kinds that describe an output over time, `outcome` those that are the
+probability of an outcome. All count from the patient's last dose (of `dose`, where the
+model has several), or from the first record where there is none, to the last record.
 """
 
+import abc
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from imak_pkpd.estimand.crossing import last_down_crossing
-from imak_pkpd.estimand.exposure import area, peak, time_above
 from imak_pkpd.solve.curve import Curve
 
-Kind = Literal["crossing", "time_above", "area", "peak"]
-Level = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-LEVELS = {"crossing": "below", "time_above": "above"}
-"""The key that says the level, by kind; the others have none."""
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Level = Positive | str
+"""A number, or the name of an output that is constant in a patient."""
 
+
+def _tuple(raw: object) -> object:
+    return tuple(raw) if isinstance(raw, list) else raw
+
+
+Days = Annotated[tuple[float, ...], BeforeValidator(_tuple), Field(min_length=1)]
+"""Times after the start, in the model's unit."""
+
+Scalar = Float[Array, ""]
 Estimates = dict[str, Array]
+"""`value`, and whatever belongs to it by its own name."""
 
 
-class EstimandBlock(BaseModel):
-    """One quantity: `kind` of an `output`, with its level, counted from a dose."""
+class Reading(NamedTuple):
+    """One subject's solve: curves by output, parameters, and when counting starts."""
+
+    outputs: Mapping[str, Curve]
+    parameters: Mapping[str, Scalar]
+    start: Scalar
+
+    def level(self, level: Level) -> Scalar:
+        """The number itself, or the output's value at the end."""
+        if isinstance(level, str):
+            return self.outputs[level].after[-1]
+        return jnp.asarray(level)
+
+
+class AbstractEstimand(BaseModel, abc.ABC):
+    """One quantity of an output; `dose` says from which doses it counts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    kind: Kind
-    output: str
-    below: Level | None = None
-    above: Level | None = None
+    kind: str
     dose: str | None = None
 
-    @model_validator(mode="after")
-    def _level(self) -> "EstimandBlock":
-        needed = LEVELS.get(self.kind)
-        given = [key for key in ("below", "above") if getattr(self, key) is not None]
-        if given != ([needed] if needed else []):
-            got = " and ".join(given) or "no level"
-            wanted = f"it needs `{needed}`" if needed else "it takes no level"
-            raise PydanticCustomError(
-                "refused",
-                "{sentence}",
-                {"sentence": f"kind = '{self.kind}' got {got}: {wanted}"},
-            )
-        return self
+    @abc.abstractmethod
+    def estimate(self, reading: Reading) -> Estimates:
+        """The numbers of one subject."""
 
-    def estimate(self, curve: Curve, start: Float[Array, ""]) -> Estimates:
-        """The numbers of one subject: `value`, and `outcome` for a crossing."""
-        match self.kind:
-            case "crossing":
-                found = last_down_crossing(curve, jnp.asarray(self.below), start)
-                return {"value": found.time, "outcome": found.outcome}
-            case "time_above":
-                return {"value": time_above(curve, jnp.asarray(self.above), start)}
-            case "area":
-                return {"value": area(curve, start)}
-            case "peak":
-                return {"value": peak(curve, start).value}
-
+    @abc.abstractmethod
     def definition(self, units: Mapping[str, str]) -> str:
         """What the number is, in words; `units` by name of output, and of "time"."""
-        unit, time = units.get(self.output, ""), units.get("time", "")
-        since = f"the last dose{f' of {self.dose}' if self.dose else ''}"
-        level = f"{self.below or self.above or 0.0:g} {unit}".rstrip()
-        words = {
-            "crossing": f"time ({time}) from {since} to the last fall of {self.output} "
-            f"below {level}",
-            "time_above": f"time ({time}) after {since} with {self.output} at or above "
-            f"{level}",
-            "area": f"area under {self.output} ({unit or '1'} x {time}) after {since}",
-            "peak": f"largest {self.output} ({unit or '1'}) after {since}",
-        }
-        return f"{words[self.kind]}, up to the last record"
+
+    @property
+    @abc.abstractmethod
+    def outputs_read(self) -> Mapping[str, str]:
+        """The outputs of the model that it reads, by the key that names them."""
+
+    @property
+    def parameters_read(self) -> Mapping[str, str]:
+        """The parameters of the model that it reads, by the key that names them."""
+        return {}
+
+    @property
+    def since(self) -> str:
+        """From when it counts, in words."""
+        return f"the last dose{f' of {self.dose}' if self.dose else ''}"
+
+
+def level_read(key: str, level: Level) -> dict[str, str]:
+    """The output that a level names, if it does."""
+    return {key: level} if isinstance(level, str) else {}
+
+
+def level_words(level: Level, unit: str) -> str:
+    """A level with its unit."""
+    return level if isinstance(level, str) else f"{level:g} {unit}".rstrip()

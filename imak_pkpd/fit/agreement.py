@@ -190,9 +190,18 @@ def _estimands(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]:
                 path,
                 f"{model.__name__} has no states, so there is no curve: remove it",
             )
-        elif block.output not in model.outputs:
-            near = hint(block.output, model.outputs)
-            yield (*path, "output"), f"the model has no output '{block.output}'{near}"
+            continue
+        for key, read in block.outputs_read.items():
+            if read not in model.outputs:
+                near = hint(read, model.outputs)
+                yield (
+                    (*path, *key.split(".")),
+                    f"the model has no output '{read}'{near}",
+                )
+        for key, read in block.parameters_read.items():
+            if read not in parameters(model):
+                near = hint(read, parameters(model))
+                yield (*path, key), f"the model has no parameter '{read}'{near}"
         if block.dose is not None and block.dose not in model.doses:
             near = hint(block.dose, model.doses)
             yield (*path, "dose"), f"the model has no dose '{block.dose}'{near}"

@@ -12,14 +12,15 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from imak_pkpd.data.schedule import Schedule
-from imak_pkpd.estimand import EstimandBlock
+from imak_pkpd.estimand import AbstractEstimand, Reading
 from imak_pkpd.fit.meshing import Forms, individual_model
 from imak_pkpd.fit.posterior import stepper_of
 from imak_pkpd.fit.problem import Problem
 from imak_pkpd.fit.simulate import CHUNK, Sites
 from imak_pkpd.fit.tree import Variable
+from imak_pkpd.model import AbstractModel
 from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
-from imak_pkpd.solve.trajectory import solve
+from imak_pkpd.solve.trajectory import Trajectory, solve
 
 NODES = 200  # added to each patient's mesh: the cubic's error falls with its 4th power
 DIMS = ("chain", "draw", "subject")
@@ -74,11 +75,24 @@ def _estimates(
     solved = path.status == 0
     made = {}
     for name, block in problem.spec.estimand.items():
-        found = jax.vmap(block.estimate)(path.outputs[block.output], starts[name])
+        found = estimates_of(block, model, path, starts[name])
         made[name] = jnp.where(solved, found["value"], jnp.nan)
         if "outcome" in found:
             made[f"{name}_outcome"] = jnp.where(solved, found["outcome"], -1)
     return made
+
+
+def estimates_of(
+    block: AbstractEstimand,
+    model: AbstractModel,
+    path: Trajectory,
+    start: Float[Array, " subject"],
+) -> dict[str, Float[Array, " subject"]]:
+    """One estimand of all subjects."""
+    read = {name: getattr(model, name) for name in block.parameters_read.values()}
+    curves = {name: path.outputs[name] for name in block.outputs_read.values()}
+    own = {n: jnp.broadcast_to(v, start.shape) for n, v in read.items()}
+    return jax.vmap(lambda *parts: block.estimate(Reading(*parts)))(curves, own, start)
 
 
 def _fine_mesh(problem: Problem, mesh: Mesh) -> Mesh:
@@ -102,7 +116,7 @@ def _fine_mesh(problem: Problem, mesh: Mesh) -> Mesh:
     return build_mesh(schedule, dosing, extra, mesh.steady_steps)
 
 
-def _starts(problem: Problem, block: EstimandBlock) -> Float[np.ndarray, " subject"]:
+def _starts(problem: Problem, block: AbstractEstimand) -> Float[np.ndarray, " subject"]:
     """The clock of each patient's last dose record; the first record without one."""
     doses = problem.schedule.doses
     counts = np.asarray(doses.mask & (doses.past == 0))

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from imak_pkpd.data.block import DataBlock
-from imak_pkpd.estimand.block import EstimandBlock
+from imak_pkpd.estimand import EstimandBlock
 from imak_pkpd.fit.estimation import EstimationBlock
 from imak_pkpd.fit.grammar import FitError, Source, read_source
 from imak_pkpd.fit.sentence import sentences

@@ -242,15 +242,15 @@ def test_with_several_doses_an_estimand_says_which(tmp_path: Path) -> None:
     [
         (
             '{ kind = "crossing", output = "c" }',
-            "kind = 'crossing' got no level: it ne",
+            "the key 'below' is missing",
         ),
         (
             '{ kind = "area", output = "c", above = 1.0 }',
-            "'area' got above: it takes no",
+            "unknown key 'above'",
         ),
         (
             '{ kind = "crossing", output = "c", above = 1.0 }',
-            "got above: it needs `below`",
+            "unknown key 'above'",
         ),
         ('{ kind = "crossing", output = "c", below = 0.0 }', "estimand.x.below"),
         ('{ kind = "crosing", output = "c", below = 1.0 }', "estimand.x.kind"),

@@ -6,9 +6,9 @@ to 1e-4, ln(-ln P(cure)) to 0.05 (its quadrature is coarse), crossing times to t
 decimals given, the rest of the summary to 1e-5.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,12 +18,12 @@ import pytest
 
 from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.estimand import (
-    Clone,
+    ExtinctionEstimand,
     Outcome,
     last_down_crossing,
-    log_minus_log_cure,
     peak,
 )
+from imak_pkpd.fit.estimates import estimates_of
 from imak_pkpd.model import AbstractModel
 from imak_pkpd.solve.calibrate import calibrate
 from imak_pkpd.solve.curve import logarithm, mapped, value_at
@@ -146,31 +146,13 @@ CROSSINGS = {  # days, below 0.005 and below 1e-4: the exact ones, stated with t
 START = 0.0  # the infusion
 
 
-def cure_of(model: Any, path: Trajectory, medians: Mapping[str, float]) -> jax.Array:
-    """ln(-ln P(cure)) of one patient, from both clones."""
-
-    def kills(state: Any) -> Any:
-        tumour = jnp.exp(state.lS) + jnp.exp(state.lR)
-        return model.kills(state, tumour)
-
-    evading = 1.0 - model.tum_evade
-    clones = [
-        Clone(
-            path.curve(lambda s: s.lS),
-            path.curve(lambda s: kills(s).cells + kills(s).drugs),
-        ),
-        Clone(
-            path.curve(lambda s: s.lR),
-            path.curve(lambda s: evading * kills(s).cells + kills(s).drugs),
-        ),
-    ]
-    return log_minus_log_cure(
-        clones,
-        jnp.asarray(START),
-        growth=model.tum_g,
-        turnover=jnp.asarray(medians["tum_turn"]),
-        clonogenic=jnp.asarray(10 ** medians["tum_log10clono"]),
-    )
+CURE = ExtinctionEstimand(
+    kind="extinction",
+    clones={"ln_sensitive": "kill_sensitive", "ln_evading": "kill_evading"},
+    growth="tum_g",
+    turnover="tum_turn",
+    clonogenic="clonogenic",
+)
 
 
 @pytest.mark.parametrize(("limit", "place"), [("chi_LOD", 0), (1e-4, 1)])
@@ -188,12 +170,7 @@ def test_rejection_times(
     np.testing.assert_allclose(found.time, expected, atol=6e-4)
 
 
-def test_the_summary(
-    fine: Trajectory,
-    model: AbstractModel,
-    medians: dict[str, float],
-    stored: Stored,
-) -> None:
+def test_the_summary(fine: Trajectory, model: AbstractModel, stored: Stored) -> None:
 
     def at(name: str, day: float) -> np.ndarray:
         look = jax.vmap(lambda c: value_at(c, jnp.asarray(day)))
@@ -218,8 +195,10 @@ def test_the_summary(
     tumour = fine.curve(lambda s: jnp.exp(s.lS) + jnp.exp(s.lR))
     got = np.asarray(lowest(tumour)) / np.log(10)
     np.testing.assert_allclose(got, expected["log10_L_min"], atol=1e-3)
-    cure = jax.vmap(lambda m, t: cure_of(m, t, medians))(model, fine)
-    np.testing.assert_allclose(cure, np.log(-np.log(expected["p_cure"])), atol=0.05)
+    cure = estimates_of(CURE, model, fine, jnp.full(len(PATIENTS), START))
+    np.testing.assert_allclose(
+        cure["log"], np.log(-np.log(expected["p_cure"])), atol=0.05
+    )
 
 
 def test_complete_remission(

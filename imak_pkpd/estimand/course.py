@@ -1,0 +1,133 @@
+"""[estimand] kinds that describe an output over time.
+
+t_rej  = { kind = "crossing", output = "chimerism", below = 0.005 }
+window = { kind = "time_above", output = "donor", above = 1.0 }
+auc    = { kind = "area", output = "donor" }
+top    = { kind = "peak", output = "donor" }
+mixed  = { kind = "value", output = "chimerism", at = 6.0 }    # without at: the end
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import jax.numpy as jnp
+
+from imak_pkpd.estimand.block import (
+    AbstractEstimand,
+    Estimates,
+    Level,
+    Reading,
+    level_read,
+    level_words,
+)
+from imak_pkpd.estimand.crossing import last_down_crossing
+from imak_pkpd.estimand.exposure import area, peak, time_above
+from imak_pkpd.solve.curve import Curve, value_at
+
+TO_THE_END = "up to the last record"
+
+
+class AbstractCourse(AbstractEstimand):
+    """Of one `output`."""
+
+    output: str
+
+    @property
+    def outputs_read(self) -> Mapping[str, str]:
+        return {"output": self.output}
+
+    def curve(self, reading: Reading) -> Curve:
+        return reading.outputs[self.output]
+
+
+class CrossingEstimand(AbstractCourse):
+    """When the output falls below a level for good: `value` and `outcome`."""
+
+    kind: Literal["crossing"]
+    below: Level
+
+    @property
+    def outputs_read(self) -> Mapping[str, str]:
+        return {"output": self.output, **level_read("below", self.below)}
+
+    def estimate(self, reading: Reading) -> Estimates:
+        level = reading.level(self.below)
+        found = last_down_crossing(self.curve(reading), level, reading.start)
+        return {"value": found.time, "outcome": found.outcome}
+
+    def definition(self, units: Mapping[str, str]) -> str:
+        level = level_words(self.below, units.get(self.output, ""))
+        return (
+            f"time ({units.get('time', '')}) from {self.since} to the last fall of "
+            f"{self.output} below {level}, {TO_THE_END}"
+        )
+
+
+class TimeAboveEstimand(AbstractCourse):
+    """How long the output is at or above a level."""
+
+    kind: Literal["time_above"]
+    above: Level
+
+    @property
+    def outputs_read(self) -> Mapping[str, str]:
+        return {"output": self.output, **level_read("above", self.above)}
+
+    def estimate(self, reading: Reading) -> Estimates:
+        level = reading.level(self.above)
+        return {"value": time_above(self.curve(reading), level, reading.start)}
+
+    def definition(self, units: Mapping[str, str]) -> str:
+        level = level_words(self.above, units.get(self.output, ""))
+        return (
+            f"time ({units.get('time', '')}) after {self.since} with {self.output} at "
+            f"or above {level}, {TO_THE_END}"
+        )
+
+
+class AreaEstimand(AbstractCourse):
+    """The area under the output."""
+
+    kind: Literal["area"]
+
+    def estimate(self, reading: Reading) -> Estimates:
+        return {"value": area(self.curve(reading), reading.start)}
+
+    def definition(self, units: Mapping[str, str]) -> str:
+        unit = f"{units.get(self.output) or '1'} x {units.get('time', '')}"
+        return f"area under {self.output} ({unit}) after {self.since}, {TO_THE_END}"
+
+
+class PeakEstimand(AbstractCourse):
+    """The largest value of the output."""
+
+    kind: Literal["peak"]
+
+    def estimate(self, reading: Reading) -> Estimates:
+        return {"value": peak(self.curve(reading), reading.start).value}
+
+    def definition(self, units: Mapping[str, str]) -> str:
+        unit = units.get(self.output) or "1"
+        return f"largest {self.output} ({unit}) after {self.since}, {TO_THE_END}"
+
+
+class ValueEstimand(AbstractCourse):
+    """The output at a time after the start, or at the last record."""
+
+    kind: Literal["value"]
+    at: float | None = None
+
+    def estimate(self, reading: Reading) -> Estimates:
+        curve = self.curve(reading)
+        if self.at is None:
+            return {"value": curve.after[-1]}
+        return {"value": value_at(curve, reading.start + jnp.asarray(self.at))}
+
+    def definition(self, units: Mapping[str, str]) -> str:
+        unit = units.get(self.output) or "1"
+        if self.at is None:
+            return f"{self.output} ({unit}) at the last record"
+        return (
+            f"{self.output} ({unit}) {self.at:g} {units.get('time', '')} after "
+            f"{self.since}"
+        )
