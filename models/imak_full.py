@@ -57,6 +57,7 @@ LEE = "Lee et al. 1995, Blood 85:1207"
 RUBNITZ = "Rubnitz et al. 2010, 10.1200/JCO.2009.24.4590"
 ZHANG = "Zhang et al. 2007, 10.1111/j.1365-2567.2007.02573.x"
 OMMEN = "Ommen et al. 2010, Blood 115:198"
+DEWALD = "Dewald et al. 1993, PMID 8401362"
 ONE_OF_TWO = "one of two haplotypes"
 HALLE = "2-16 kills per killer and day in vivo: Halle et al. 2016, Immunity 44:233"
 MLR = "1-10 % of T cells respond in a mixed culture; 1:241-1:486 in limiting dilution"
@@ -114,10 +115,10 @@ class ImakFull(AbstractModel):
         **{"nk": "cells/uL", "t": "cells/uL", "host": "cells/uL"},
         **dict.fromkeys(("donor", "tumour", "remission_limit"), "cells"),
         **{"cyclophosphamide": "mg/L", "il2": "IU/mL", "rituximab": "mg/L"},
-        **dict.fromkeys(("chimerism", "cytokine_peak", *GRADES, "gvhd"), ""),
+        **dict.fromkeys(("chimerism", "positive", "clonogenic", "gvhd"), ""),
+        **dict.fromkeys(("cytokine_peak", *GRADES), ""),
         **dict.fromkeys(("ln_sensitive", "ln_evading"), "ln cells"),
         **dict.fromkeys(("kill_sensitive", "kill_evading"), "1/day"),
-        "clonogenic": "",
     }
     forcing = (("Isc", "Ic"), ("R1", "R2"))  # the other 13 states are stepped,
     logarithms = ("Acy", "N", "DA", "DB")  # and X and Spk follow
@@ -173,6 +174,7 @@ class ImakFull(AbstractModel):
     rej_h: Scalar = parameter("cells", "half-saturation of rejection", ASSUMED)
     rej_kapG: Scalar = parameter("1/day", "host cells killed by the donor", ASSUMED)
     chi_den: Scalar = parameter("", "cells scored per host lymphocyte", ASSUMED)
+    chi_fp: Scalar = parameter("", "host cells scored as the donor's", DEWALD)
 
     # Tumour, and the host's immunity against it.
     tum_log10B0: Scalar = parameter("log10 cells", "tumour", ASSUMED, "identity")
@@ -373,6 +375,12 @@ class ImakFull(AbstractModel):
             "Spk": m.running_peak(state.S, state.Spk),
         }
 
+    def losses(self) -> Rates:
+        return {
+            **{"A1": self.rej_kd, "A2": self.rej_dE, "S": self.tox_d},
+            **{"Enz": self.cy_kenz, "H": self.host_rH, "Z": self.z_d},
+        }
+
     def follow(self, before: Body, after: Body, duration: Scalar) -> Rates:
         """X and Spk at the end of an interval."""
         exposed = m.gvhd_exposure_over(before.DA, after.DA, duration)
@@ -386,12 +394,14 @@ class ImakFull(AbstractModel):
         tumour = m.cells_of_log(state.lS) + m.cells_of_log(state.lR)
         kills, donor = self.kills(state, tumour), state.N + state.DA + state.DB
         cuts = (self.tox_c1, self.tox_c2, self.tox_c3, self.tox_c4)
+        chimerism = m.chimerism(donor, state.H, scored=self.chi_den)
         grades = [m.grade_at_least(state.Spk, cut, slope=self.tox_beta) for cut in cuts]
         return {
             "nk": m.per_microlitre(state.N, blood_share=self.don_fb),
             "t": m.per_microlitre(state.DA + state.DB, blood_share=self.don_fb),
             "host": m.per_microlitre(state.H, blood_share=self.don_fb),
-            "chimerism": m.chimerism(donor, state.H, scored=self.chi_den),
+            "chimerism": chimerism,
+            "positive": chimerism + (1.0 - chimerism) * self.chi_fp,
             "donor": donor,
             # 1 + L is a soft floor at one cell: far below it the gradient fades out.
             "tumour": 1.0 + tumour,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 GROUND = {"model", "data", "population"}
-BELOW_FIT = GROUND | {"solve", "observe", "estimand"}
+BELOW_FIT = GROUND | {"solve", "observe", "estimand", "evidence"}
 MAY_IMPORT: dict[str, set[str]] = {
     "model": set(),
     "data": set(),
@@ -15,6 +15,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "solve": GROUND,
     "observe": GROUND,
     "estimand": {"solve"},
+    "evidence": {"population"},
     "fit": BELOW_FIT,
     "check": BELOW_FIT | {"fit"},
     "decide": BELOW_FIT | {"fit"},

@@ -14,14 +14,13 @@ Source: Kendall 1948, Ann Math Stat 19:1.
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float
 
-from imak_pkpd.solve.curve import Curve, Segments, inside, segments, value_at
+from imak_pkpd.solve.curve import Curve, Segments, segments, value_at
 
 SLOWEST = 1e-6
 """1/d: net growth of a tumour that rests at its capacity; without it, it were cured."""
@@ -58,19 +57,15 @@ def _clone(
 ) -> Float[Array, ""]:
     """-ln(1/n0 + J)."""
     cells, kill = segments(clone.log_cells), segments(clone.kill)
-    half = jnp.asarray(0.5)
-    exponents = [
-        jnp.log(death + mu) - size
-        for mu, size in (
-            (kill.first, cells.first),
-            (inside(kill, half), inside(cells, half)),
-            (kill.last, cells.last),
-        )
-    ]
     counts = (cells.length > 0) & (cells.start >= start)
-    pieces = [_log_integral(counts, cells, a, b) for a, b in pairwise(exponents)]
+    pieces = _log_integral(
+        counts,
+        cells,
+        jnp.log(death + kill.first) - cells.first,
+        jnp.log(death + kill.last) - cells.last,
+    )
     tail = _log_tail(clone, death)
-    log_J = logsumexp(jnp.concatenate([*pieces, tail[None]]))
+    log_J = logsumexp(jnp.concatenate([pieces, tail[None]]))
     log_n0 = value_at(clone.log_cells, start)
     return -jnp.logaddexp(-log_n0, log_J)
 
@@ -78,8 +73,11 @@ def _clone(
 def _log_integral(
     counts: Array, piece: Segments, a: Float[Array, " n"], b: Float[Array, " n"]
 ) -> Float[Array, " n"]:
-    """ln of the integral over half a segment of e^x, x going linearly from a to b."""
-    width = jnp.where(counts, piece.length / 2, 1.0)
+    """ln of the integral over a segment of e^x, x going linearly from a to b.
+
+    Exact under constant rates. A midpoint gained nothing on meshes that solve the ODE.
+    """
+    width = jnp.where(counts, piece.length, 1.0)
     apart = jnp.abs(a - b)
     wide = apart > 1e-4  # below it (1 - e^-x)/x is 1 - x/2 + x²/6 to 1e-13
     safe = jnp.where(wide, apart, 1.0)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from imak_pkpd.data.block import DataBlock
 from imak_pkpd.estimand import EstimandBlock
+from imak_pkpd.evidence import CohortBlock, EvidenceBlock
 from imak_pkpd.fit.estimation import EstimationBlock
 from imak_pkpd.fit.grammar import FitError, Source, read_source
 from imak_pkpd.fit.sentence import sentences
@@ -46,6 +47,8 @@ class FitSpec(BaseModel):
     theta: dict[str, ThetaBlock] = {}
     omega: OmegaBlock = OmegaBlock.model_validate({})
     covariate: dict[str, dict[str, CovariateBlock]] = {}
+    cohort: dict[str, CohortBlock] = {}
+    evidence: dict[str, EvidenceBlock] = {}
     estimand: dict[str, EstimandBlock] = {}
     solver: SolverBlock = SolverBlock.model_validate({})
     estimation: EstimationBlock = EstimationBlock()
@@ -129,7 +132,7 @@ def _toml(tables: Mapping[str, Any], above: str = "") -> Iterator[str]:
     if above:
         return
     for key, value in tables.items():
-        if key in ("output", "covariate"):
+        if key in ("output", "covariate", "cohort"):
             for name, inner in value.items():
                 yield from ("", f"[{key}.{_key(name)}]", *_toml(inner, name))
         elif isinstance(value, Mapping):

@@ -50,10 +50,11 @@ class AbstractModel(eqx.Module):
 
     `time` is the model's time unit, `doses` and `outputs` map names to units.
 
-    Three more let the `Split` stepper take long steps: `forcing` names groups of one or
+    Four more let the `Split` stepper take long steps: `forcing` names groups of one or
     two states that are linear in themselves and read no other (drugs: closed form),
     `logarithms` states that are at all times multiplied, never fed (populations over
-    many decades), and `follow` gives those that no other reads.
+    many decades), `losses` gives constant rates of loss of others, and `follow` the
+    states that no other reads.
     """
 
     time: ClassVar[str]
@@ -86,6 +87,14 @@ class AbstractModel(eqx.Module):
         self, t: Scalar, state: State, inputs: Inputs
     ) -> Mapping[str, Scalar]:
         """Rates of the integrals to accumulate beside the states; none by default."""
+        return {}
+
+    def losses(self) -> Mapping[str, Scalar]:
+        """Rates per time, by state, at which what is in the state is lost.
+
+        They are taken out of the step (an integrating factor), so that they do not
+        limit its length; `rates` has them all the same.
+        """
         return {}
 
     def follow(

@@ -60,6 +60,19 @@ def sample_etas(
     return etas
 
 
+def given_etas(
+    omega: OmegaBlock, spread: Spread, normals: Float[Array, "patient effect"]
+) -> dict[str, Float[Array, "patient"]]:
+    """eta by parameter from standard normals, one column each, as in `random`."""
+    z = dict(zip(omega.random, normals.T, strict=True))
+    etas = {name: spread.sd[name] * z[name] for name in omega.deviations}
+    for block in omega.blocks:
+        own = jnp.stack([z[name] for name in block.parameters], -1)
+        together = own @ spread.factor[block.name].T
+        etas |= dict(zip(block.parameters, together.T, strict=True))
+    return etas
+
+
 def _single(
     name: str, form: Form, sd: Float[Array, "*#patient"]
 ) -> Float[Array, "patient"]:

@@ -21,7 +21,7 @@ from imak_pkpd.population.mean import (
     mean,
 )
 from imak_pkpd.population.prior import sample_number
-from imak_pkpd.population.spread import sample_omega
+from imak_pkpd.population.spread import Spread, sample_omega
 
 Individuals = dict[str, Float[Array, "subject"] | Float[Array, "subject interval"]]
 """Natural values by parameter; an interval axis where a covariate changes."""
@@ -41,15 +41,7 @@ def sample_individuals(
     """
     who = Patients(patients, patient_index)
     columns = population.narrowed(covariates)
-    numbers = _sample_theta(population) | _sample_coefficients(population)
-    spread = sample_omega(
-        population.omega,
-        {
-            line.column: who.gather(columns[line.column][:, 0])
-            for line in population.omega.deviations.values()
-            if line.column is not None
-        },
-    )
+    numbers, spread = sample_shared(population, columns, who)
     means = {
         name: mean(population, name, numbers, columns).location[:, 0]
         for name, form in population.forms.items()
@@ -59,6 +51,19 @@ def sample_individuals(
     values = individual_values(population, numbers, etas, covariates, patient_index)
     _name_individuals(population, values)
     return values
+
+
+def sample_shared(
+    population: Population, columns: Columns, who: Patients
+) -> tuple[dict[str, Float[Array, "..."]], Spread]:
+    """theta_p and beta_p_column by site name, and [omega]: what patients share."""
+    numbers = _sample_theta(population) | _sample_coefficients(population)
+    read = {
+        line.column: who.gather(columns[line.column][:, 0])
+        for line in population.omega.deviations.values()
+        if line.column is not None
+    }
+    return numbers, sample_omega(population.omega, read)
 
 
 def individual_values(

@@ -39,6 +39,7 @@ class _Asked(NamedTuple):
     dosing: Mapping[str, Dosing]
     tolerance: float
     stepper: AbstractStepper
+    share: float | None
 
 
 class _Need(NamedTuple):
@@ -55,18 +56,21 @@ def calibrate(
     dosing: Mapping[str, Dosing],
     tolerance: float,
     stepper: AbstractStepper | None = None,
+    share: float | None = None,
 ) -> Mesh:
     """The mesh whose steps have a relative error of `tolerance` at every pilot.
 
     `pilots` are models with leaves [subject]; `stepper` is what will cross the mesh
-    (`Explicit`). Raises a `ValueError` when no pilot can be solved.
+    (`Explicit`). With a `share`, all subjects get the same steps, which that share of
+    pilots and subjects would ask for at the most: for subjects that stand for others.
+    Raises a `ValueError` when no pilot can be solved.
     """
-    asked = _Asked(schedule, dosing, tolerance, stepper or Explicit())
+    asked = _Asked(schedule, dosing, tolerance, stepper or Explicit(), share)
     need = _first_needs(pilots, asked)
-    coarse = _placed(need, schedule, dosing)
+    coarse = _placed(need, asked)
     # Once more on the mesh just placed: a long first step hides what is inside it.
     need = _needs(pilots, coarse, asked)
-    return _placed(need, schedule, dosing) if need.solved.any(0).all() else coarse
+    return _placed(need, asked) if need.solved.any(0).all() else coarse
 
 
 def _first_needs(pilots: Sequence[AbstractModel], asked: _Asked) -> _Need:
@@ -86,10 +90,19 @@ def _first_needs(pilots: Sequence[AbstractModel], asked: _Asked) -> _Need:
     )
 
 
-def _placed(need: _Need, schedule: Schedule, dosing: Mapping[str, Dosing]) -> Mesh:
+def _placed(need: _Need, asked: _Asked) -> Mesh:
     """The mesh of the events with the needed sub-steps between them."""
+    schedule, dosing = asked.schedule, asked.dosing
     events = build_mesh(schedule, dosing).clock
-    steps = [_place(need, s, events[s]) for s in range(schedule.subjects)]
+    if asked.share is None:
+        steps = [
+            _place(need, np.array([s]), events[s], 1.0)
+            for s in range(schedule.subjects)
+        ]
+    else:
+        everyone, any_event = np.arange(schedule.subjects), np.unique(events)
+        common = _place(need, everyone, any_event, asked.share)
+        steps = [common] * schedule.subjects
     return build_mesh(schedule, dosing, steps)
 
 
@@ -160,16 +173,25 @@ def _speed(
     return scale * norm ** (1 / 8)
 
 
-def _place(need: _Need, subject: int, events: np.ndarray) -> np.ndarray:
-    """Sub-step times of one subject: equal shares of the need between two events."""
-    clocks = need.clock[:, subject]
-    grid = np.unique(np.concatenate([clocks.ravel(), events]))
+def _place(
+    need: _Need, subjects: np.ndarray, events: np.ndarray, share: float
+) -> np.ndarray:
+    """Sub-step times: equal shares of the need between two events.
+
+    The need at each time is what `share` of the solved pilots of `subjects` ask for.
+    """
+    asking = [
+        (need.clock[pilot, s], need.steps[pilot, s])
+        for s in subjects
+        for pilot in np.flatnonzero(need.solved[:, s])
+    ]
+    grid = np.unique(np.concatenate([*(clock for clock, _ in asking), events]))
     grid = grid[(grid >= events[0]) & (grid <= events[-1])]
     middle = 0.5 * (grid[1:] + grid[:-1])
-    density = np.zeros(len(middle))
-    for pilot in np.flatnonzero(need.solved[:, subject]):
-        place = np.searchsorted(clocks[pilot], middle, "right") - 1
-        density = np.maximum(density, need.steps[pilot, subject][place])
+    each = [
+        steps[np.searchsorted(clock, middle, "right") - 1] for clock, steps in asking
+    ]
+    density = np.quantile(np.stack(each), share, axis=0)
     total = np.concatenate([[0.0], np.cumsum(density * np.diff(grid))])
     ends = np.interp(np.unique(events), grid, total)
     shares = [

@@ -2,8 +2,9 @@
 
 Drugs are linear in themselves and read nothing else: they are propagated in closed form
 to every stage, which removes the fastest eigenvalues (`AbstractModel.forcing`). The
-body crosses by one Runge-Kutta step, populations as logarithms, which removes their
-decay (`logarithms`). What no other state reads comes last (`follow`).
+body crosses by one Runge-Kutta step, populations as logarithms (`logarithms`), others
+times e^(loss t) (`losses`; Lawson 1967, SIAM J Numer Anal 4:372), which removes their
+decay. What no other state reads comes last (`follow`).
 
 For simulation on a mesh of its own: `Explicit` takes the same model in one piece.
 """
@@ -20,8 +21,9 @@ from jaxtyping import Array, Float
 from imak_pkpd.solve.stepper import OK, AbstractStepper, Crossing, Step, Time
 from imak_pkpd.solve.tableau import Field, Vector, explicit_step
 
-TINY = 1e-280
-"""The smallest population with a logarithm: nothing stays nothing."""
+TINY = 1e-140
+"""The smallest population with a logarithm: nothing stays nothing. Its square, which a
+derivative divides by, is still a float64."""
 
 Scalar = Float[Array, ""]
 Values = Mapping[str, Scalar]
@@ -33,6 +35,7 @@ class Parts(NamedTuple):
     forced: tuple[tuple[str, ...], ...]
     body: tuple[str, ...]
     logs: frozenset[str]
+    losses: Mapping[str, Scalar]
     following: frozenset[str]
 
 
@@ -50,11 +53,11 @@ class Split(AbstractStepper):
         moved, error = explicit_step(
             self.solver.tableau, field, t, _packed(start, parts), h
         )
-        there = start._replace(**_unpacked(moved, start, parts), **drugs(h))
+        there = start._replace(**_unpacked(moved, start, parts, h), **drugs(h))
         state = there._replace(**crossing.model.follow(start, there, h))
         natural = start._replace(
             **{name: jnp.zeros_like(h) for name in start._fields}
-        )._replace(**_natural_error(error, there, parts))
+        )._replace(**_natural_error(error, there, parts, h))
         poured = _poured(crossing, t, start, parts)
         return Step(
             jnp.where(poured, jnp.nan, _stacked(state)), _stacked(natural), OK()
@@ -73,15 +76,16 @@ def parts_of(crossing: Crossing, start: Any, h: Time) -> Parts:
     forced, logs = type(model).forcing, frozenset(type(model).logarithms)
     # only the names are used; nothing of it is computed
     following = frozenset(jax.eval_shape(model.follow, start, start, h))
+    losses = model.losses()
     apart = frozenset(name for group in forced for name in group) | following
-    strangers = sorted((apart | logs) - set(start._fields))
+    strangers = sorted((apart | logs | set(losses)) - set(start._fields))
     if strangers:
         raise ValueError(
-            f"{type(model).__name__}: forcing, logarithms and follow name "
+            f"{type(model).__name__}: forcing, logarithms, losses and follow name "
             f"{', '.join(strangers)}: the states are {', '.join(start._fields)}"
         )
     body = tuple(name for name in start._fields if name not in apart)
-    return Parts(forced, body, logs, following)
+    return Parts(forced, body, logs, losses, following)
 
 
 def _poured(crossing: Crossing, t: Time, start: Any, parts: Parts) -> Array:
@@ -110,28 +114,29 @@ def _packed(state: Any, parts: Parts) -> Vector:
     )
 
 
-def _unpacked(u: Vector, start: Any, parts: Parts) -> dict[str, Scalar]:
-    """The body by name; a population that was zero stays zero."""
-    named = dict(zip(parts.body, u, strict=True))
-    return {
-        name: jnp.where(getattr(start, name) > 0, jnp.exp(value), 0.0)
-        if name in parts.logs
-        else value
-        for name, value in named.items()
-    }
+def _unpacked(u: Vector, start: Any, parts: Parts, dt: Time) -> dict[str, Scalar]:
+    """The body by name, `dt` after the start; a population that died out is nothing."""
+
+    def natural(name: str, value: Scalar) -> Scalar:
+        if name in parts.logs:
+            return jnp.where(getattr(start, name) > TINY, jnp.exp(value), 0.0)
+        if name in parts.losses:
+            return value * jnp.exp(-parts.losses[name] * dt)
+        return value
+
+    return {n: natural(n, value) for n, value in zip(parts.body, u, strict=True)}
 
 
 def _field(crossing: Crossing, t: Time, start: Any, parts: Parts, drugs: Any) -> Field:
     """d/dt of the packed body, with the drugs of that time."""
 
     def field(at: Time, u: Vector) -> Vector:
-        state = start._replace(**_unpacked(u, start, parts), **drugs(at - t))
+        dt = at - t
+        state = start._replace(**_unpacked(u, start, parts, dt), **drugs(dt))
         rates = crossing.model.rates(at, state, crossing.inputs(at))
         return jnp.stack(
             [
-                getattr(rates, name) / jnp.maximum(getattr(state, name), TINY)
-                if name in parts.logs
-                else getattr(rates, name)
+                _moved(name, getattr(rates, name), getattr(state, name), parts, dt)
                 for name in parts.body
             ]
         )
@@ -139,12 +144,29 @@ def _field(crossing: Crossing, t: Time, start: Any, parts: Parts, drugs: Any) ->
     return field
 
 
-def _natural_error(error: Vector, there: Any, parts: Parts) -> dict[str, Scalar]:
+def _moved(name: str, rate: Scalar, value: Scalar, parts: Parts, dt: Time) -> Scalar:
+    """The rate of one state of the body as it is stepped."""
+    if name in parts.logs:
+        return jnp.where(value > 0, rate / jnp.maximum(value, TINY), 0.0)
+    if name in parts.losses:
+        loss = parts.losses[name]
+        return jnp.exp(loss * dt) * (rate + loss * value)
+    return rate
+
+
+def _natural_error(
+    error: Vector, there: Any, parts: Parts, h: Time
+) -> dict[str, Scalar]:
     """The embedded error in the units of the states."""
-    return {
-        name: each * getattr(there, name) if name in parts.logs else each
-        for name, each in zip(parts.body, error, strict=True)
-    }
+
+    def natural(name: str, each: Scalar) -> Scalar:
+        if name in parts.logs:
+            return each * getattr(there, name)
+        if name in parts.losses:
+            return each * jnp.exp(-parts.losses[name] * h)
+        return each
+
+    return {n: natural(n, each) for n, each in zip(parts.body, error, strict=True)}
 
 
 def _drugs(crossing: Crossing, t: Time, start: Any, parts: Parts) -> Any:

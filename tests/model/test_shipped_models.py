@@ -32,6 +32,7 @@ PURE = {  # numbers without a unit: shares, exponents, folds, codes, potencies
     *(
         "chimerism",
         "clonogenic",
+        "positive",
         "cytokine_peak",
         "grade_1",
         "grade_2",

@@ -1,0 +1,19 @@
+"""What is published of a cohort without its records: counts, on virtual patients.
+
+`design`    [cohort.NAME]: how many, who they are, what they are given
+`patients`  quasi-random ones: covariates, groups, amounts, standard normals of eta
+`facts`     [evidence.NAME]: a count or a summary, and its log-likelihood
+A virtual patient is a node of an integral over patients, never a record.
+"""
+
+from imak_pkpd.evidence.design import CohortBlock as CohortBlock
+from imak_pkpd.evidence.facts import (
+    AtLeastFact as AtLeastFact,
+    BinomialFact as BinomialFact,
+    EvidenceBlock as EvidenceBlock,
+    NormalFact as NormalFact,
+)
+from imak_pkpd.evidence.patients import (
+    VirtualPatients as VirtualPatients,
+    virtual_patients as virtual_patients,
+)

@@ -1,0 +1,319 @@
+"""A virtual cohort of a fit: its patients solved at draws of the shared parameters.
+
+`virtual_cohort` makes schedule, patients and mesh once; `Virtual.outcomes` gives every
+estimand of every patient at one draw, `cohort_means` their means at many, on all cores.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import pandas as pd
+from jaxtyping import Array, Float
+from numpyro.handlers import seed, substitute, trace
+
+from imak_pkpd.data import DataBlock, read_dataset, refuse_errors
+from imak_pkpd.data.block import CarryRule
+from imak_pkpd.data.schedule import Schedule, build_schedule
+from imak_pkpd.evidence import CohortBlock, VirtualPatients, virtual_patients
+from imak_pkpd.fit.estimates import estimates_of
+from imak_pkpd.fit.posterior import columns, population_of
+from imak_pkpd.fit.spec import FitSpec
+from imak_pkpd.model import AbstractModel, AnyModel
+from imak_pkpd.population import (
+    Patients,
+    PriorBlock,
+    given_etas,
+    individual_values,
+    sample_number,
+    sample_shared,
+)
+from imak_pkpd.population.mean import Population
+from imak_pkpd.solve.calibrate import calibrate
+from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
+from imak_pkpd.solve.split import Split
+from imak_pkpd.solve.stepper import AbstractStepper
+from imak_pkpd.solve.trajectory import solve
+
+PILOTS = 32  # prior draws that place the steps
+SHARE = 0.98  # of their patients whose error is met; the certificate tells of the rest
+TOGETHER = 8  # draws in one program: their curves stay in the cache
+PER_CALL = 64  # draws between two signs of life
+
+Sites = Mapping[str, Array]
+Outcomes = dict[str, Float[Array, " patient"]]
+Means = dict[str, Float[np.ndarray, " draw"]]
+
+
+@dataclass(frozen=True, eq=False)
+class Virtual:
+    """Virtual patients of one cohort, with their schedule and mesh.
+
+    Amounts in `schedule` are those of a design amount of 1; `stepper` crosses `mesh`.
+    """
+
+    spec: FitSpec
+    model: type[AbstractModel]
+    name: str
+    patients: VirtualPatients
+    schedule: Schedule
+    mesh: Mesh
+    stepper: AbstractStepper
+
+    @property
+    def block(self) -> CohortBlock:
+        return self.spec.cohort[self.name]
+
+    @cached_property
+    def population(self) -> Population:
+        return population_of(self.spec, self.model, {}, self.schedule)
+
+    def sample(self) -> None:
+        """The NumPyro sites: theta, omega, coefficients, amounts with a prior."""
+        _shared(self)
+
+    def individuals(self, sites: Sites) -> tuple[AbstractModel, Schedule]:
+        """The models of all patients and what they are given, at one draw."""
+        drawn = seed(substitute(_shared, dict(sites)), jax.random.key(0))
+        numbers, spread, amounts = drawn(self)
+        population, there = self.population, self.schedule
+        etas = given_etas(population.omega, spread, jnp.asarray(self.patients.normals))
+        values = individual_values(
+            population, numbers, etas, columns(there), jnp.asarray(there.patient)
+        )
+        made: Any = self.model(**values)
+        factor = jnp.stack([amounts[name] for name in there.dose_names])
+        given = jnp.asarray(there.doses.amount) * factor[there.doses.name]
+        return made, eqx.tree_at(lambda s: s.doses.amount, there, given)
+
+    def outcomes(self, sites: Sites, estimands: Sequence[str]) -> Outcomes:
+        """The estimands of every patient; NaN where one cannot be solved."""
+        model, schedule = self.individuals(sites)
+        path = solve(model, schedule, self.mesh, self.stepper)
+        solved = path.status == 0
+        found: Outcomes = {"failed": ~solved}
+        for name in estimands:
+            block = self.spec.estimand[name]
+            start = jnp.full(solved.shape, _start(self.block, block.dose))
+            made = estimates_of(block, model, path, start)
+            found[name] = jnp.where(solved, made["value"], jnp.nan)
+            if "outcome" in made:
+                found[f"{name}_outcome"] = jnp.where(solved, made["outcome"], -1)
+        return found
+
+
+def virtual_cohort(
+    spec: FitSpec,
+    model: type[AnyModel],
+    name: str,
+    patients: int | None = None,
+    scramble: int = 0,
+) -> Virtual:
+    """The cohort `name` with its own number of patients, or another.
+
+    `scramble` is added to the seed of its quasi-random points.
+    """
+    block = spec.cohort[name]
+    assert issubclass(model, AbstractModel)  # estimands need states: `check_fit`
+    who = virtual_patients(
+        block,
+        len(spec.omega.random),
+        patients or block.patients,
+        block.seed + scramble,
+    )
+    schedule = _schedule(block, model, who)
+    made = Virtual(
+        spec, model, name, who, schedule, _events(schedule, model, []), Split()
+    )
+    return replace(made, mesh=_mesh(made))
+
+
+def on_mesh_of(cohort: Virtual, other: Virtual) -> Virtual:
+    """The cohort on the steps of another one: patients differ, their times do not."""
+    steps = np.unique(np.asarray(other.mesh.clock))
+    return replace(cohort, mesh=_events(cohort.schedule, cohort.model, steps))
+
+
+def prior_sites(cohort: Virtual, draws: int, number: int) -> dict[str, np.ndarray]:
+    """Draws of all sites from the prior, deterministic ones included."""
+
+    def one(key: Array) -> dict[str, Array]:
+        sites = trace(seed(cohort.sample, key)).get_trace()
+        kinds = ("sample", "deterministic")
+        return {n: s["value"] for n, s in sites.items() if s["type"] in kinds}
+
+    keys = jax.random.split(jax.random.key(number), draws)
+    return jax.tree.map(np.asarray, jax.jit(jax.vmap(one))(keys))
+
+
+def cohort_means(
+    cohort: Virtual,
+    sites: Mapping[str, np.ndarray],
+    estimands: Sequence[str],
+    advance: Callable[[int], None] = lambda draws: None,
+) -> Means:
+    """The mean of every estimand over the patients, by draw; `failed` is a share.
+
+    Of a crossing the shares of its outcomes. Draws go to all cores in chunks.
+    """
+    run = jax.jit(partial(_means, cohort, tuple(estimands)))
+    chunks = list(_chunks(sites))
+
+    def one(chunk: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        found = jax.tree.map(np.asarray, run(chunk))
+        advance(PER_CALL)
+        return found
+
+    first = one(chunks[0])  # compiled once, before the threads
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        found = [first, *pool.map(one, chunks[1:])]
+    draws = len(next(iter(sites.values())))
+    return {
+        name: np.concatenate([part[name] for part in found])[:draws] for name in first
+    }
+
+
+def _means(
+    cohort: Virtual, estimands: tuple[str, ...], sites: Sites
+) -> dict[str, Float[Array, " draw"]]:
+    def one(values: Sites) -> dict[str, Float[Array, ""]]:
+        found = cohort.outcomes(values, estimands)
+        return {
+            name: jnp.mean(value, dtype=float)
+            for name, value in found.items()
+            if not name.endswith("_outcome")
+        }
+
+    return jax.lax.map(one, dict(sites), batch_size=TOGETHER)
+
+
+def _chunks(sites: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+    """Equal chunks, the last one filled up with its last draw: one program for all."""
+    draws = len(next(iter(sites.values())))
+    for first in range(0, draws, PER_CALL):
+        place = np.minimum(np.arange(first, first + PER_CALL), draws - 1)
+        yield {name: value[place] for name, value in sites.items()}
+
+
+def _shared(cohort: Virtual) -> tuple[dict, Any, dict[str, Array]]:
+    """What patients share: theta and coefficients, [omega], amounts by dose name."""
+    who = Patients(cohort.schedule.patients, jnp.asarray(cohort.schedule.patient))
+    narrow = cohort.population.narrowed(columns(cohort.schedule))
+    numbers, spread = sample_shared(cohort.population, narrow, who)
+    return numbers, spread, _sampled_amounts(cohort)
+
+
+def _sampled_amounts(cohort: Virtual) -> dict[str, Array]:
+    made = dict.fromkeys(cohort.schedule.dose_names, jnp.ones(()))
+    for name, dose in cohort.block.dose.items():
+        if isinstance(dose.amount, PriorBlock):
+            site = f"{cohort.name}_{name}_amount"
+            made[name] = sample_number(site, dose.amount, {})
+        else:
+            made[name] = numpyro.deterministic(
+                f"{cohort.name}_{name}_amount", jnp.asarray(dose.amount)
+            )
+    return made
+
+
+def _start(block: CohortBlock, dose: str | None) -> float:
+    """When estimands count from: the last dose (of that name)."""
+    given = [block.dose[dose]] if dose else list(block.dose.values())
+    return max((t for each in given for t in each.times), default=block.begin)
+
+
+def _schedule(
+    block: CohortBlock, model: type[AbstractModel], who: VirtualPatients
+) -> Schedule:
+    """The design as a patient file, read as any other."""
+    numbers = {name: place for place, name in enumerate(model.doses, 1)}
+    rows = [
+        row
+        for patient in range(len(who.normals))
+        for row in _records(block, who, numbers, patient)
+    ]
+    carried: dict[str, CarryRule] = dict.fromkeys(block.columns, "constant")
+    inputs = {place: name for name, place in numbers.items()}
+    reading = DataBlock(
+        file=Path("virtual.csv"), time=model.time, inputs=inputs, covariates=carried
+    )
+    with TemporaryDirectory() as folder:
+        pd.DataFrame(rows).to_csv(Path(folder) / "virtual.csv", index=False, na_rep=".")
+        dataset = refuse_errors(read_dataset(reading, Path(folder), (), None))
+    return build_schedule(dataset, inputs, reading.covariates, tuple(model.doses))
+
+
+def _records(
+    block: CohortBlock, who: VirtualPatients, numbers: Mapping[str, int], patient: int
+) -> Iterator[dict[str, float]]:
+    """Doses in order of time, then one record at the horizon, which ends the solve."""
+    own = {name: float(column[patient]) for name, column in who.columns.items()}
+    given = sorted(
+        (time, numbers[name], float(who.amounts[name][patient]))
+        for name, dose in block.dose.items()
+        for time in dose.times
+        if who.amounts[name][patient] > 0
+    )
+    for time, number, amount in given:
+        yield {
+            **{"ID": patient + 1, "TIME": time, "EVID": 1, "AMT": amount},
+            **{"CMT": number, "DVID": np.nan, "DV": np.nan, **own},
+        }
+    yield {
+        **{"ID": patient + 1, "TIME": block.horizon, "EVID": 0, "AMT": np.nan},
+        **{"CMT": np.nan, "DVID": 1, "DV": 1.0, **own},
+    }
+
+
+def _events(
+    schedule: Schedule, model: type[AbstractModel], steps: Sequence[float] | np.ndarray
+) -> Mesh:
+    extra = [np.asarray(steps, float)] * schedule.subjects
+    return build_mesh(schedule, declared_dosing(model), extra)
+
+
+def _mesh(cohort: Virtual) -> Mesh:
+    """Common steps for all patients, placed by prior draws of the first of them."""
+    few = replace(
+        cohort,
+        **_first(cohort, min(16, cohort.schedule.subjects)),
+    )
+    drawn = prior_sites(few, PILOTS, cohort.block.seed)
+    at = [{n: jnp.asarray(v[i]) for n, v in drawn.items()} for i in range(PILOTS)]
+    pilots = [few.individuals(sites) for sites in at]
+    made = calibrate(
+        [model for model, _ in pilots],
+        pilots[0][1],
+        declared_dosing(cohort.model),
+        cohort.block.tolerance,
+        cohort.stepper,
+        SHARE,
+    )
+    steps = np.unique(np.asarray(made.clock))
+    return _events(cohort.schedule, cohort.model, steps)
+
+
+def _first(cohort: Virtual, number: int) -> dict[str, Any]:
+    """The fields of a cohort of the first `number` patients."""
+    old = cohort.patients
+    who = VirtualPatients(
+        old.normals[:number],
+        {name: column[:number] for name, column in old.columns.items()},
+        {name: column[:number] for name, column in old.amounts.items()},
+    )
+    schedule = _schedule(cohort.block, cohort.model, who)
+    return {
+        "patients": who,
+        "schedule": schedule,
+        "mesh": _events(schedule, cohort.model, []),
+    }
