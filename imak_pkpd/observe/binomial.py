@@ -10,7 +10,10 @@ from jaxtyping import Array, Float
 from numpyro.distributions import constraints
 
 from imak_pkpd.observe.count import AbstractCount
+from imak_pkpd.observe.inversion import inverted
 from imak_pkpd.observe.rising import log_choose, log_rising
+
+SMALLEST = 1e-16  # a drawn p that is 0 has lost its logarithm, not its draw
 
 
 class Binomial(AbstractCount):
@@ -58,7 +61,7 @@ class Binomial(AbstractCount):
         return count / (self.trials - count + 1) * (self.q / self.p)
 
     def draw(self, key: jax.Array, shape: tuple[int, ...]) -> Float[Array, "..."]:
-        return _positive(key, self.trials, self.p, self.q, shape)
+        return inverted(self, jax.random.uniform(key, shape))
 
 
 class BetaBinomial(AbstractCount):
@@ -115,16 +118,5 @@ class BetaBinomial(AbstractCount):
     def draw(self, key: jax.Array, shape: tuple[int, ...]) -> Float[Array, "..."]:
         of_p, of_k = jax.random.split(key)
         p = jax.random.beta(of_p, self.a, self.b, shape)
-        return _positive(of_k, self.trials, p, 1 - p, shape)
-
-
-def _positive(
-    key: jax.Array,
-    trials: Float[Array, "..."],
-    p: Float[Array, "..."],
-    q: Float[Array, "..."],
-    shape: tuple[int, ...],
-) -> Float[Array, "..."]:
-    """How many of `trials` are positive; the rarer kind is drawn."""
-    rare = jax.random.binomial(key, trials, jnp.minimum(p, q), shape)
-    return jnp.where(p <= q, rare, trials - rare)
+        p = jnp.clip(p, SMALLEST, 1 - SMALLEST)
+        return Binomial(self.trials, p, 1 - p).draw(of_k, shape)

@@ -63,7 +63,7 @@ class AbstractCount(AbstractObserved):
     def sample(  # type: ignore[override] # NumPyro also takes no key
         self, key: jax.Array, sample_shape: tuple[int, ...] = ()
     ) -> Float[Array, "..."]:
-        # a loop that rejects would never accept anything of NaN
+        # a search among NaN finds nothing
         known = jnp.isfinite(self.mean)
         safe = jax.tree.map(lambda leaf: jnp.where(known, leaf, 0.5), self)
         drawn = safe.draw(key, self.shape(sample_shape))

@@ -71,15 +71,14 @@ class PoissonError(AbstractError):
 
 
 class BernoulliError(AbstractError):
-    """Yes (1) or no (0)."""
+    """Yes (1) or no (0): a grade of one step."""
 
     keys: ClassVar[tuple[str, ...]] = ()
 
     def distribution(
         self, prediction: Float[Array, "..."], scales: Scales
     ) -> AbstractObserved:
-        one = jnp.ones(())
-        return Binomial(one, _share(prediction), _share(1 - prediction))
+        return Ordinal((prediction,))
 
 
 class OrdinalError(AbstractError):

@@ -94,8 +94,8 @@ class Ordinal(AbstractObserved):
         return jnp.where(some, log_p, -jnp.inf)
 
     def _reach(self, grade: Float[Array, "..."]) -> Float[Array, "..."]:
-        """P(grade >= the given one)."""
+        """P(grade >= the given one), within 0 and 1."""
         reach = jnp.where(grade <= 0, 1.0, 0.0)
         for k, p in enumerate(self.at_least, 1):
             reach = jnp.where(grade == k, p, reach)
-        return reach
+        return jnp.where(reach > 1, 1.0, jnp.where(reach < 0, 0.0, reach))

@@ -6,9 +6,8 @@ from jaxtyping import Array, Float
 from numpyro.distributions import constraints
 
 from imak_pkpd.observe.count import AbstractCount
+from imak_pkpd.observe.inversion import inverted
 from imak_pkpd.observe.rising import log_rising
-
-COUNTED = 1e12  # no sampler draws more events; a relative SD of 1e-6
 
 
 class Poisson(AbstractCount):
@@ -46,5 +45,4 @@ class Poisson(AbstractCount):
         return count / self.rate
 
     def draw(self, key: jax.Array, shape: tuple[int, ...]) -> Float[Array, "..."]:
-        rate = jnp.minimum(self.rate, COUNTED)
-        return jax.random.poisson(key, rate, shape, jnp.int64).astype(float)
+        return inverted(self, jax.random.uniform(key, shape))
