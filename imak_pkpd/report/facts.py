@@ -39,6 +39,11 @@ class Output:
     error: str = ""
     censoring: str = ""
 
+    @property
+    def graded(self) -> bool:
+        """Whether DV is a grade or an answer: nothing to draw on a logarithmic axis."""
+        return self.error in ("bernoulli", "ordinal")
+
 
 @dataclass(frozen=True)
 class Facts:
