@@ -6,6 +6,8 @@ replicates, and the rank of the data among them is turned into a normal score.
 A sample beyond an assay limit is drawn from the censored part of its predictive
 distribution (Nguyen et al. 2012, CPT:PSP 1:e15); replicates beyond the limit are
 drawn anew in the same way, so that data and replicates stay exchangeable.
+A count k becomes a number drawn between k and k + 1, in the data and in each replicate:
+ties then have no rank to share (Dunn & Smyth 1996).
 """
 
 from dataclasses import dataclass
@@ -28,7 +30,8 @@ REPLICATES_PER_SAMPLE = 5
 class Npde:
     """NPDE per observation (NaN: could not be computed) and the seed of the draws.
 
-    `imputed` marks censored samples, whose score holds one random draw;
+    `imputed` marks censored samples, whose score holds one random draw (that of a
+    count holds one too);
     `not_run` has the subject's number and, in words, why it could not be computed.
     """
 
@@ -44,15 +47,21 @@ def npde(
     output: Codes,
     replicate: Replicates,
     seed: int,
+    discrete: Bool[np.ndarray, " output"] | None = None,
 ) -> Npde:
     """The NPDE of every observation, all outputs of a subject decorrelated together.
 
     `replicate` has new random effects and new residual errors in every row, without
-    censoring. The same seed gives the same numbers.
+    censoring; `discrete` says which outputs are counts or grades (none). The same seed
+    gives the same numbers.
     """
     random = np.random.default_rng(seed)
-    low, high = true_range(observed)
-    limits = assay_limits(observed, output)
+    bounds, limits = true_range(observed), assay_limits(observed, output)
+    if discrete is not None and discrete.any():
+        rows = discrete[output]
+        bounds, limits = _between_counts(observed.dv, rows, bounds, limits, random)
+        replicate = replicate + rows * random.uniform(size=replicate.shape)
+    low, high = bounds
     value = np.full(len(observed.dv), np.nan)
     not_run = []
     for number in np.unique(subject):
@@ -67,6 +76,26 @@ def npde(
         except ValueError as refusal:
             not_run.append((int(number), str(refusal)))
     return Npde(value, observed.censor != 0, seed, tuple(not_run))
+
+
+def _between_counts(
+    dv: Values,
+    rows: Bool[np.ndarray, " observation"],
+    bounds: tuple[Values, Values],
+    limits: tuple[Values, Values],
+    random: np.random.Generator,
+) -> tuple[tuple[Values, Values], tuple[Values, Values]]:
+    """Bounds of the data and assay limits where k lies anywhere from k to k + 1."""
+    low, high = bounds
+    known = low == high
+    drawn = dv + random.uniform(size=len(dv))
+    one = rows.astype(float)
+    low = np.where(rows & known, drawn, low)
+    high = np.where(rows & known, drawn, high + one)
+    # a limit lies beyond no value that is measured
+    least = np.where(rows & known, np.minimum(limits[0] + 1, dv), limits[0] + one)
+    most = np.where(rows & known, np.maximum(limits[1], dv + 1), limits[1])
+    return (low, high), (least, most)
 
 
 def _subject_npde(

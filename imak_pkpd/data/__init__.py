@@ -8,6 +8,7 @@ from imak_pkpd.data.block import DataBlock as DataBlock, ExcludeBlock as Exclude
 from imak_pkpd.data.dataset import Dataset as Dataset, refuse_errors as refuse_errors
 from imak_pkpd.data.expectations import (
     Expectations as Expectations,
+    ExpectedCount as ExpectedCount,
     ExpectedOutput as ExpectedOutput,
 )
 from imak_pkpd.data.finding import (

@@ -5,18 +5,33 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class ExpectedCount:
+    """DV is a whole number from 0 on.
+
+    `of` is a number or a column: of `trials`, how many were scored; of an `exposure`,
+    how much was searched; of an `answer` 1, of a `grade` the highest one.
+    """
+
+    kind: Literal["trials", "exposure", "answer", "grade"]
+    of: float | str
 
 
 @dataclass(frozen=True)
 class ExpectedOutput:
     """One output of the fit: its DVID (None: the only output), error and limit.
 
-    `lognormal` says that DV must be positive; `lloq` holds where the file has no limit.
+    `lognormal` says that DV must be positive; `lloq` holds where the file has no limit;
+    `count` says what a DV that is counted or graded may be.
     """
 
     dvid: int | float | str | None = None
     lognormal: bool = False
     lloq: int | float | None = None
+    count: ExpectedCount | None = None
 
 
 @dataclass(frozen=True)

@@ -131,11 +131,18 @@ def _split_measured_doses(
 
 
 def _covariates(table: Table) -> Mapping[str, Float[np.ndarray, " row"]]:
-    """Declared covariates filled by their rule; further columns by the last value."""
+    """Declared covariates filled by their rule; further columns by the last value.
+
+    A column of counts may be empty in a subject that has no such row: 1 stands there.
+    """
     time, rules = table.number("TIME"), table.block.covariates
-    return {
+    found = {
         name: fill_gaps(column.values, time, table.run, rules.get(name, "locf"))
         for name, column in table.covariates.items()
+    }
+    return {
+        name: np.nan_to_num(values, nan=1.0) if name in table.count_columns else values
+        for name, values in found.items()
     }
 
 

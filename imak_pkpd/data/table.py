@@ -151,6 +151,19 @@ class Table:
         """Rows whose output has a log-normal error."""
         return np.array([*(o.lognormal for o in self.outputs), False])[self.output]
 
+    def per_row(self, of: float | str) -> Values:
+        """A number of the fit, or its column; NaN where the column has no number."""
+        if not isinstance(of, str):
+            return np.full(len(self.line), float(of))
+        column = self.covariates[of]
+        return np.full(len(self.line), np.nan) if column.levels else column.values
+
+    @cached_property
+    def count_columns(self) -> frozenset[str]:
+        """Columns that only the rows of a count need (their own rules judge them)."""
+        counts = [output.count.of for output in self.outputs if output.count]
+        return frozenset(of for of in counts if isinstance(of, str))
+
     @cached_property
     def censored(self) -> Censored:
         """What is censored, on the observed rows."""

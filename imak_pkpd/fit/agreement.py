@@ -171,15 +171,17 @@ def _outputs(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]:
     if not spec.output:
         yield ("output",), "no [output.NAME] table: add one per measured output"
     for name, block in spec.output.items():
-        if name not in model.outputs:
-            near = hint(name, model.outputs)
-            yield ("output", name), f"the model has no output '{name}'{near}"
-        elif block.unit != model.outputs[name]:
-            yield (
-                ("output", name, "unit"),
-                f"got '{block.unit}', but the model gives '{model.outputs[name]}': "
-                "convert the data, or the model",
-            )
+        place = ("output", name, "at_least") if block.at_least else ("output", name)
+        for each in block.reads(name):
+            if each not in model.outputs:
+                near = hint(each, model.outputs)
+                yield place, f"the model has no output '{each}'{near}"
+            elif block.unit != model.outputs[each]:
+                yield (
+                    ("output", name, "unit"),
+                    f"got '{block.unit}', but the model gives '{model.outputs[each]}': "
+                    "convert the data, or the model",
+                )
 
 
 def _estimands(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]:

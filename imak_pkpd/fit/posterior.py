@@ -68,16 +68,20 @@ def sample_sites(
     values = sample_individuals(
         population, columns(schedule), schedule.patients, schedule.patient
     )
+    return values, sample_sigmas(spec, schedule)
+
+
+def sample_sigmas(spec: FitSpec, schedule: Schedule) -> Sigmas:
+    """The NumPyro sites of the outputs: SDs and the other numbers of their blocks."""
     own = jnp.asarray(schedule.observations.covariate)
     rows = {name: own[..., i] for i, name in enumerate(schedule.columns)}
-    sigmas = {
+    return {
         name: {
             key: sample_number(f"{name}_{key}", prior, rows)
-            for key, prior in block.sigmas.items()
+            for key, prior in block.numbers.items()
         }
         for name, block in spec.output.items()
     }
-    return values, sigmas
 
 
 def method_of(spec: FitSpec, model: type[AnyModel]) -> str:

@@ -11,6 +11,7 @@ from imak_pkpd.data import (
     DataBlock,
     Dataset,
     Expectations,
+    ExpectedCount,
     ExpectedOutput,
     read_dataset,
     refuse_errors,
@@ -21,6 +22,8 @@ from imak_pkpd.fit.grammar import FitError
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.model import AbstractStatic, AnyModel
 from imak_pkpd.model.load import load_model
+from imak_pkpd.observe import OutputBlock
+from imak_pkpd.population.prior import PriorBlock
 from imak_pkpd.solve.mesh import declared_dosing
 
 
@@ -74,7 +77,12 @@ def expectations(spec: FitSpec, model: type[AnyModel]) -> Expectations:
     used = set(covariate_forms(spec))
     return Expectations(
         outputs={
-            name: ExpectedOutput(block.dvid, block.error == "lognormal", block.lloq)
+            name: ExpectedOutput(
+                block.dvid,
+                block.error == "lognormal",
+                block.lloq,
+                expected_count(block),
+            )
             for name, block in spec.output.items()
         },
         modelled_rate=frozenset(n for n, d in dosing.items() if d.rate is not None),
@@ -85,6 +93,27 @@ def expectations(spec: FitSpec, model: type[AnyModel]) -> Expectations:
         log_covariates=frozenset(c for c, form in used if form == "power"),
         number_covariates=frozenset(c for c, form in used if form != "categorical"),
     )
+
+
+def expected_count(block: OutputBlock) -> ExpectedCount | None:
+    """What the DV of a count or a grade may be; None of a continuous output."""
+    match block.error:
+        case "binomial" | "beta_binomial":
+            return ExpectedCount("trials", _number_or_column(block.trials))
+        case "poisson":
+            return ExpectedCount("exposure", _number_or_column(block.exposure))
+        case "bernoulli":
+            return ExpectedCount("answer", 1.0)
+        case "ordinal":
+            return ExpectedCount("grade", float(len(block.at_least)))
+        case _:
+            return None
+
+
+def _number_or_column(block: PriorBlock | None) -> float | str:
+    found = None if block is None else block.column or block.fixed
+    assert found is not None  # by the block's own rules
+    return found
 
 
 def covariate_forms(spec: FitSpec) -> Iterator[tuple[str, str]]:

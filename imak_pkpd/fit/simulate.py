@@ -9,6 +9,7 @@
 | `iwres` | the draw's own | residual of DV, in units of its scale |
 
 All are [draw, subject, observation]; but for `iwres` on the scale of DV, not censored.
+`ipred` and `pred` of a count or a grade are its mean.
 """
 
 from collections.abc import Mapping
@@ -23,12 +24,21 @@ from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.fit.posterior import (
     columns,
     population_of,
+    sample_sigmas,
     sample_sites,
     stepper_of,
 )
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.model import AnyModel
-from imak_pkpd.observe import Family, families, in_every_row, iwres, of_rows
+from imak_pkpd.observe import (
+    Family,
+    Sigmas,
+    expected,
+    families,
+    in_every_row,
+    iwres,
+    of_rows,
+)
 from imak_pkpd.population.individual import individual_values
 from imak_pkpd.population.omega import Form
 from imak_pkpd.solve.mesh import Mesh
@@ -98,26 +108,32 @@ class Simulator:
         values, sigmas = sample_sites(self.spec, self.model, self.forms, schedule)
         outputs = self._outputs(self.model(**values), schedule, mesh)
         found = families(self.spec.output, schedule, outputs, sigmas)
-        return self._selected(outputs, schedule), found
+        return self._selected(self._expected(outputs, sigmas), schedule), found
+
+    def _expected(self, outputs: Mapping[str, Rows], sigmas: Sigmas) -> dict[str, Rows]:
+        return expected(self.spec.output, outputs, sigmas)
 
     def _outputs(
         self, model: AnyModel, schedule: Schedule, mesh: Mesh | None
     ) -> dict[str, Rows]:
-        """Outputs by name; NaN in a subject that cannot be solved."""
+        """The model's outputs by name; NaN in a subject that cannot be solved."""
         prediction = predict(model, schedule, mesh, self.stepper)
         solved = (prediction.status == 0)[:, None]
         return {
             name: jnp.where(solved, prediction.outputs[name], jnp.nan)
-            for name in self.spec.output
+            for output, block in self.spec.output.items()
+            for name in block.reads(output)
         }
 
     def own_outputs(
         self, sites: Mapping[str, Array], schedule: Schedule, mesh: Mesh | None
     ) -> dict[str, Rows]:
-        """Every output at every observation, at one draw of all latent sites."""
+        """What each output is expected to be at every observation, at one draw of all
+        latent sites."""
         drawn = seed(substitute(sample_sites, dict(sites)), jax.random.key(0))
-        values, _ = drawn(self.spec, self.model, self.forms, schedule)
-        return self._outputs(self.model(**values), schedule, mesh)
+        values, sigmas = drawn(self.spec, self.model, self.forms, schedule)
+        outputs = self._outputs(self.model(**values), schedule, mesh)
+        return self._expected(outputs, sigmas)
 
     def typical_outputs(
         self, sites: Mapping[str, Array], schedule: Schedule, mesh: Mesh | None
@@ -127,7 +143,9 @@ class Simulator:
         values = individual_values(
             population, sites, {}, columns(schedule), schedule.patient
         )
-        return self._outputs(self.model(**values), schedule, mesh)
+        drawn = seed(substitute(sample_sigmas, dict(sites)), jax.random.key(0))
+        outputs = self._outputs(self.model(**values), schedule, mesh)
+        return self._expected(outputs, drawn(self.spec, schedule))
 
     def _selected(self, outputs: Mapping[str, Rows], schedule: Schedule) -> Rows:
         """The output that each row measures."""

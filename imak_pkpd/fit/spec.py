@@ -70,7 +70,7 @@ class FitSpec(BaseModel):
         priors = (
             *self.theta.values(),
             *self.omega.deviations.values(),
-            *(each for out in self.output.values() for each in out.sigmas.values()),
+            *(each for out in self.output.values() for each in out.numbers.values()),
         )
         read: list[AbstractPrior] = [each for each in priors if each.column is not None]
         return tuple(dict.fromkeys(str(each.column) for each in read))

@@ -182,8 +182,12 @@ def _observed(problem: Problem) -> Group:
         name: Variable(("observation",), np.asarray(column)[mask])
         for name, column in columns.items()
     }
-    units = [block.unit for block in problem.spec.output.values()]
-    return {**group, "unit": Variable(("output",), np.array(units))}
+    blocks = problem.spec.output.values()
+    return {
+        **group,
+        "unit": Variable(("output",), np.array([block.unit for block in blocks])),
+        "discrete": Variable(("output",), np.array([int(b.discrete) for b in blocks])),
+    }
 
 
 def _time_after_dose(problem: Problem) -> Float[np.ndarray, "subject observation"]:

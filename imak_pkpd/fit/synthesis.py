@@ -25,7 +25,7 @@ from imak_pkpd.model import AnyModel, parameters, to_scale
 from imak_pkpd.population.refusal import hint
 from imak_pkpd.solve.stepper import Adaptive
 
-DIGITS = 4  # significant ones of a DV: finer than any assay
+DIGITS = 4  # significant ones of a DV: finer than any assay; a count keeps all
 SOLVER = Adaptive(1e-10, 1e-10)  # no written digit depends on it, nor on the machine
 
 Values = Mapping[str, float]
@@ -47,7 +47,7 @@ def simulate_cohort(
     _refuse(source, _strangers(spec, model, cohort))
     rows = design(spec, cohort, np.random.default_rng(seed))
     problem = _problem(spec, rows)
-    return _csv(spec, _reported(rows, _measured(problem, cohort, source, seed)))
+    return _csv(spec, _reported(spec, rows, _measured(problem, cohort, source, seed)))
 
 
 def _reading(spec: FitSpec, file: Path) -> FitSpec:
@@ -88,13 +88,19 @@ def _measured(
 
 
 def _reported(
-    rows: pd.DataFrame, measured: Float[np.ndarray, " sample"]
+    spec: FitSpec, rows: pd.DataFrame, measured: Float[np.ndarray, " sample"]
 ) -> pd.DataFrame:
-    """The rows with what the assays report: below LLOQ the limit itself, and CENS 1."""
+    """The rows with what the assays report: below LLOQ the limit itself, and CENS 1.
+
+    Of a count LLOQ is the largest that is called negative.
+    """
+    counts = [block.dvid or 1 for block in spec.output.values() if block.discrete]
+    counted = rows["DVID"].isin(counts)
     column = np.full(len(rows), np.nan)
     column[rows["EVID"] == 0] = [float(f"{each:.{DIGITS}g}") for each in measured]
+    column[counted] = measured[counted[rows["EVID"] == 0]]
     value = pd.Series(column, rows.index)
-    below = value < rows["LLOQ"]
+    below = (value < rows["LLOQ"]) | (counted & (value == rows["LLOQ"]))
     return rows.assign(DV=value.mask(below, rows["LLOQ"]), CENS=below.astype(int))
 
 

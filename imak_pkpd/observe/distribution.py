@@ -3,6 +3,7 @@
 `LocationScale`     DV = prediction + scale * z
 `LogLocationScale`  log DV = log prediction + scale * z, z normal
 `TruncatedAtZero`   a LocationScale on condition that DV >= 0 (M4): `truncation.py`
+Counts and grades   `binomial.py`, `poisson.py`, `ordinal.py`
 Likelihood, simulation (`sample`) and residuals all use the same object.
 """
 
@@ -26,6 +27,9 @@ class AbstractObserved(dist.Distribution):
 
     lowest: ClassVar[float]
     """The lower end of the support."""
+
+    step: ClassVar[float]
+    """From one DV to the next: 1 of a count, 0 of a continuous one."""
 
     @property
     @abc.abstractmethod
@@ -71,6 +75,7 @@ class LocationScale(AbstractObserved):
     pytree_data_fields = ("law", "loc", "scale")
     support = constraints.real
     lowest = -math.inf
+    step = 0.0
 
     def __init__(
         self,
@@ -131,6 +136,7 @@ class LogLocationScale(AbstractObserved):
     pytree_data_fields = ("loc", "scale")
     support = constraints.positive
     lowest = 0.0
+    step = 0.0
 
     def __init__(
         self,

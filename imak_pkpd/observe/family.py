@@ -3,6 +3,7 @@
 A family is the outputs that share an error model and a censoring method. A row measures
 one output, so its prediction and its SDs are chosen first and their family's
 distribution is made once: likelihood, simulation and residuals all go through it.
+`expected` is what the assays report on average, on the scale of DV.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,38 +15,82 @@ from jaxtyping import Array, Bool, Float, Int
 from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.observe.block import OutputBlock
 from imak_pkpd.observe.distribution import AbstractObserved
-from imak_pkpd.observe.likelihood import Method, conditioned, log_likelihood
+from imak_pkpd.observe.likelihood import LEFT, Method, conditioned, log_likelihood
 
 Blocks = Mapping[str, OutputBlock]
 Rows = Float[Array, "subject observation"]
 Sigmas = Mapping[str, Mapping[str, Float[Array, "..."]]]
+Kind = tuple[str, Method, int]
+"""What the outputs of a family share: error, censoring, number of grades."""
 
 
 class Family(NamedTuple):
     """`distribution` holds in the rows where `member` is true, elsewhere it has no
-    meaning; `present` are the censoring codes that occur in them."""
+    meaning; `present` are the censoring codes that occur in them; `limit`, where some
+    limit is uncertain, stands in for DV of the rows that are below it."""
 
     distribution: AbstractObserved
     member: Bool[Array, "subject observation"]
     method: Method
     present: frozenset[int]
+    limit: Rows | None = None
 
     def sample(self, key: Array) -> Rows:
         """A new DV of each row, as the assay could report it."""
         return conditioned(self.distribution, self.method).sample(key)
 
+    def reported(self, value: Rows, censor: Int[Array, "subject observation"]) -> Rows:
+        """DV, or the limit that the likelihood takes in a row below it."""
+        if self.limit is None:
+            return value
+        return jnp.where(censor == LEFT, self.limit, value)
+
 
 def families(
     blocks: Blocks, schedule: Schedule, outputs: Mapping[str, Rows], sigmas: Sigmas
 ) -> list[Family]:
-    """Every row's distribution, from the outputs at all rows and the SDs by output."""
-    kinds = {(block.error, block.censoring): None for block in blocks.values()}
+    """Every row's distribution.
+
+    `outputs` are the model's at all rows; `sigmas` by output the SDs and all other
+    numbers of its block.
+    """
+    kinds = {_kind(block): None for block in blocks.values()}
     return [_family(blocks, kind, schedule, outputs, sigmas) for kind in kinds]
+
+
+def _kind(block: OutputBlock) -> Kind:
+    return block.error, block.censoring, len(block.at_least)
+
+
+def predictions(
+    blocks: Blocks, outputs: Mapping[str, Rows]
+) -> dict[str, Float[Array, "*grade subject observation"]]:
+    """The model's output of each block; of a grade the probabilities, one above one."""
+    return {
+        name: jnp.stack([outputs[each] for each in block.at_least])
+        if block.at_least
+        else outputs[name]
+        for name, block in blocks.items()
+    }
+
+
+def expected(
+    blocks: Blocks, outputs: Mapping[str, Rows], sigmas: Sigmas
+) -> dict[str, Rows]:
+    """The DV that each output would have without an error; of a count its mean."""
+    return {
+        name: block.error_model.distribution(given, sigmas[name]).mean
+        if block.discrete
+        else given
+        for (name, given), block in zip(
+            predictions(blocks, outputs).items(), blocks.values(), strict=True
+        )
+    }
 
 
 def _family(
     blocks: Blocks,
-    kind: tuple[str, Method],
+    kind: Kind,
     schedule: Schedule,
     outputs: Mapping[str, Rows],
     sigmas: Sigmas,
@@ -53,7 +98,7 @@ def _family(
     places = {
         name: place
         for place, (name, block) in enumerate(blocks.items())
-        if (block.error, block.censoring) == kind
+        if _kind(block) == kind
     }
     seen, model = schedule.observations, blocks[next(iter(places))].error_model
     measured = jnp.asarray(seen.output)
@@ -66,8 +111,24 @@ def _family(
     # outputs beyond the last measured one have no entry in `censored`
     codes = [schedule.censored[place : place + 1] for place in places.values()]
     present = frozenset().union(*(found for some in codes for found in some))
-    distribution = model.distribution(own(outputs), scales)
-    return Family(distribution, jnp.asarray(seen.mask) & member, kind[1], present)
+    own_blocks = {name: blocks[name] for name in places}
+    distribution = model.distribution(own(predictions(own_blocks, outputs)), scales)
+    limits = _limits(own_blocks, jnp.asarray(seen.value), sigmas)
+    limit = own(limits) if limits else None
+    member = jnp.asarray(seen.mask) & member
+    return Family(distribution, member, kind[1], present, limit)
+
+
+def _limits(
+    blocks: Blocks, value: Rows, sigmas: Sigmas
+) -> dict[str, Float[Array, "..."]]:
+    """The uncertain limit of each output, DV where it is known; empty if all are."""
+    if all(block.limit is None for block in blocks.values()):
+        return {}
+    return {
+        name: value if block.limit is None else sigmas[name]["limit"]
+        for name, block in blocks.items()
+    }
 
 
 def of_rows(
@@ -89,7 +150,7 @@ def log_likelihood_by_row(found: list[Family], schedule: Schedule) -> Rows:
     for family in found:
         total += log_likelihood(
             family.distribution,
-            value,
+            family.reported(value, censor),
             censor,
             limit,
             family.method,

@@ -18,7 +18,8 @@ def iwres(
 ) -> Float[Array, "..."]:
     """(DV - prediction) / scale; of the logarithms for a log-normal error.
 
-    For Student-t errors the scale is sigma, which is smaller than the SD.
+    For Student-t errors the scale is sigma, which is smaller than the SD. Of a count or
+    a grade it is Pearson's residual (DV - mean) / SD.
     """
     return distribution.standardised(value)
 
@@ -32,12 +33,14 @@ def normalised_residual(
 ) -> Float[Array, "..."]:
     """The standard normal quantile of P(Y <= DV).
 
-    A censored row gets a uniform number within the probabilities of its limits, from
-    `key` (Dunn & Smyth 1996). Rows that are padding give a number without meaning.
+    A censored row, and a count, gets a uniform number within the probabilities of its
+    limits, from `key` (Dunn & Smyth 1996). Rows that are padding give a number without
+    meaning.
     """
     lower = jnp.where(censor == INTERVAL, limit, value)
-    below = jnp.where(censor == LEFT, 0.0, jnp.exp(distribution.log_cdf(lower)))
-    above = jnp.where(censor == RIGHT, 0.0, jnp.exp(distribution.log_sf(value)))
+    before, after = lower - distribution.step, value + distribution.step
+    below = jnp.where(censor == LEFT, 0.0, jnp.exp(distribution.log_cdf(before)))
+    above = jnp.where(censor == RIGHT, 0.0, jnp.exp(distribution.log_sf(after)))
     not_below = jnp.where(censor == LEFT, 1.0, jnp.exp(distribution.log_sf(lower)))
     not_above = jnp.where(censor == RIGHT, 1.0, jnp.exp(distribution.log_cdf(value)))
     part = jax.random.uniform(key, below.shape, below.dtype)

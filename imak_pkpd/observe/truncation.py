@@ -31,6 +31,7 @@ class TruncatedAtZero(AbstractObserved):
     pytree_data_fields = ("whole",)
     support = constraints.nonnegative
     lowest = 0.0
+    step = 0.0
 
     def __init__(
         self, whole: AbstractObserved, *, validate_args: bool | None = None

@@ -39,6 +39,11 @@ class Output:
     error: str = ""
     censoring: str = ""
 
+    @property
+    def graded(self) -> bool:
+        """Whether DV is a grade or an answer: nothing to draw on a logarithmic axis."""
+        return self.error in ("bernoulli", "ordinal")
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -201,8 +206,19 @@ def _constant(node: ast.expr) -> str:
     return ast.unparse(node)
 
 
+COUNTED = {
+    "binomial": "positive",
+    "beta_binomial": "positive",
+    "poisson": "events",
+    "bernoulli": "0 no, 1 yes",
+    "ordinal": "grade",
+}
+"""The unit of DV where it is not that of the model's output."""
+
+
 def _output(name: str, table: Mapping[str, Any]) -> Output:
     unit, error = (str(table.get(key, "")) for key in ("unit", "error"))
+    unit = COUNTED.get(error, unit)
     return Output(name, unit, error, str(table.get("censoring", CENSORING)))
 
 

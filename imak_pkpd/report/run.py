@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from imak_pkpd.check.convergence import Diagnostics, diagnose
 from imak_pkpd.check.goodness import Goodness, codes, goodness, observations, stacked
@@ -153,6 +153,18 @@ class Run:
             codes(data, "output_index"),
             stacked(self.tree, "replicate"),
             NPDE_SEED,
+            self.discrete,
+        )
+
+    @cached_property
+    def discrete(self) -> Bool[np.ndarray, " output"]:
+        """Which outputs are counts or grades; a run that does not say has none."""
+        data = self.need("observed_data", "output")
+        known = data.get("discrete")
+        return (
+            np.zeros(len(self.outputs), bool)
+            if known is None
+            else np.asarray(known.values, bool)
         )
 
     @cached_property

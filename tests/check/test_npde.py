@@ -102,3 +102,22 @@ def test_identical_samples_are_refused_not_divided_by_zero() -> None:
     zeros = np.zeros(2, np.int64)
     result = npde(observed, zeros, zeros, replicate, seed=1)
     assert "singular" in result.not_run[0][1]
+
+
+@pytest.mark.parametrize("cut", [-1, 2])
+def test_counts_with_many_ties(cut: int) -> None:
+    """Poisson counts of a few, those up to the cut only known to be that few."""
+    random = np.random.default_rng(11)
+    counts = random.poisson(draw(random, REPLICATES + 1)).astype(float)
+    values, replicate = counts[0], counts[1:]
+    below = values <= cut
+    observed = Observed(
+        np.where(below, cut, values), np.zeros_like(values), below.astype(np.int64)
+    )
+    assert (below.mean() > 0.1) == (cut > 0)
+    result = npde(observed, SUBJECT, OUTPUT, replicate, 3, np.array([True]))
+    assert np.isfinite(result.value).all()
+    assert stats.kstest(result.value, "norm").pvalue > 1e-3
+    plain = npde(observed, SUBJECT, OUTPUT, replicate, 3, np.array([False]))
+    same = npde(observed, SUBJECT, OUTPUT, replicate, 3)
+    np.testing.assert_array_equal(plain.value, same.value)

@@ -27,7 +27,30 @@ def test_each_error_has_its_keys(error: str) -> None:
     assert hash(block) == hash(block.model_copy())
 
 
+def test_what_a_count_is_out_of() -> None:
+    block = OutputBlock(**COUNT)
+    assert block.error_model.keys == ("false_positive", "trials")
+    assert (block.sigmas["trials"].column, block.discrete) == ("N", True)
+    fixed = OutputBlock(**{**COUNT, "trials": 500})
+    assert fixed.sigmas["trials"].fixed == 500.0
+    again = OutputBlock(**fixed.model_dump(exclude_none=True, exclude_defaults=True))
+    assert again == fixed  # as a fit file prints it
+
+
+def test_the_outputs_behind_a_grade() -> None:
+    grades = ["grade_1", "grade_2"]
+    block = OutputBlock(unit="", error="ordinal", at_least=grades)
+    assert block.reads("toxicity") == ("grade_1", "grade_2")
+    assert OutputBlock(**GOOD).reads("level") == ("level",)
+
+
 GOOD = {"unit": "mg/L", "error": "additive", "sigma": HALF_NORMAL}
+COUNT = {
+    "unit": "",
+    "error": "binomial",
+    "trials": "N",
+    "false_positive": {"dist": "Beta", "concentration1": 2.0, "concentration0": 900.0},
+}
 
 
 @pytest.mark.parametrize(
@@ -38,7 +61,7 @@ GOOD = {"unit": "mg/L", "error": "additive", "sigma": HALF_NORMAL}
         ({"error": "combined1"}, "got sigma: it needs additive and proportional"),
         ({"additive": HALF_NORMAL}, "got sigma and additive: it needs sigma"),
         ({"error": "student_t"}, "it needs sigma and df"),
-        ({"error": "poisson"}, "'additive', 'proportional'"),
+        ({"error": "gamma"}, "'additive', 'proportional'"),
         ({"censoring": "M2"}, "'M3' or 'M4'"),
         ({"sigma": {"fixed": 0.0}}, "positive"),
         ({"sigma": {"dist": "Normal", "loc": 0.0, "scale": 1.0}}, "positive"),
@@ -46,7 +69,11 @@ GOOD = {"unit": "mg/L", "error": "additive", "sigma": HALF_NORMAL}
         ({"lloq": -1.0, "error": "lognormal"}, "lloq = -1.0"),
         ({"lloq": 0.0, "censoring": "M4"}, "lloq = 0.0"),
         ({"lloq": float("inf")}, "finite"),
-        ({"limit": 0.1}, "Extra inputs"),
+        ({"limits": 0.1}, "Extra inputs"),
+        ({"limit": 0.1}, "got 0.1: write { fixed }"),
+        ({"limit": HALF_NORMAL, "lloq": 0.1}, "got lloq and limit"),
+        ({"limit": {"fixed": 1.0, "of": "variance"}}, "limit got of = 'variance'"),
+        ({"at_least": ["a", "b"]}, r"'additive' got at_least = \['a', 'b'\]"),
         (
             {
                 "error": "student_t",
@@ -59,3 +86,40 @@ GOOD = {"unit": "mg/L", "error": "additive", "sigma": HALF_NORMAL}
 def test_a_wrong_block_is_refused(change: dict, sentence: str) -> None:
     with pytest.raises(ValidationError, match=sentence):
         OutputBlock(**{**GOOD, **change})
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"false_positive": None}, "got trials: it needs false_positive and trials"),
+        ({"trials": None}, "got false_positive: it needs false_positive and trials"),
+        ({"sigma": HALF_NORMAL}, "no other of sigma"),
+        ({"trials": 0}, "got 0: write a number above 0"),
+        ({"trials": 12.5}, "got 12.5: write how many were scored"),
+        ({"trials": HALF_NORMAL}, "write a number, or the name of a column"),
+        ({"trials": True}, "got True"),
+        ({"false_positive": {"fixed": 1.0}}, "write a fraction from 0 to 1"),
+        (
+            {"false_positive": {"dist": "Normal", "loc": 0.0, "scale": 1.0}},
+            "a probability needs a prior",
+        ),
+        ({"lloq": 2.0}, "CENS = 1 and the largest count that is called negative"),
+        ({"limit": HALF_NORMAL}, "CENS = 1 and the largest count"),
+        ({"censoring": "M4"}, "a count is never negative"),
+        ({"error": "ordinal", "trials": None, "false_positive": None}, "no at_least"),
+        ({"error": "poisson"}, "it needs exposure"),
+        ({"error": "bernoulli"}, "it needs none"),
+        (
+            {
+                "error": "ordinal",
+                "trials": None,
+                "false_positive": None,
+                "at_least": ["a", "a"],
+            },
+            "name each output once",
+        ),
+    ],
+)
+def test_a_wrong_count_is_refused(change: dict, sentence: str) -> None:
+    with pytest.raises(ValidationError, match=sentence):
+        OutputBlock(**{**COUNT, **change})

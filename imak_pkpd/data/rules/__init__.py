@@ -6,7 +6,15 @@
 from collections.abc import Callable, Iterator
 
 from imak_pkpd.data.finding import Finding
-from imak_pkpd.data.rules import cells, covariates, doses, fit, observations, subjects
+from imak_pkpd.data.rules import (
+    cells,
+    counts,
+    covariates,
+    doses,
+    fit,
+    observations,
+    subjects,
+)
 from imak_pkpd.data.rules.form import (
     FORM_RULES as FORM_RULES,
     GO_ON as GO_ON,
@@ -76,5 +84,11 @@ FIT_RULES: tuple[Rule, ...] = (
     fit.covariate_under_log,
     fit.covariate_of_words,
     fit.unused_column,
+    counts.not_whole,
+    counts.beyond_trials,
+    counts.unknown_answer,
+    counts.unknown_grade,
+    counts.no_trials,
+    counts.no_exposure,
 )
 """Rules that need what a fit expects."""

@@ -101,7 +101,9 @@ def gap_in_column(table: Table) -> Iterator[Finding]:
     """COLUMN-GAP: a column the fit reads has no value on an observation."""
     for name in table.extra:
         yield from table.find(
-            table.observed & np.isnan(table.covariates[name].values),
+            (name not in table.count_columns)
+            & table.observed
+            & np.isnan(table.covariates[name].values),
             "COLUMN-GAP",
             name,
             "the fit reads this column: every observation needs a value",

@@ -157,7 +157,8 @@ def _draw_profiles(canvas: Canvas, run: Run, k: int) -> None:
     subject, time = codes(data, "subject_index")[here], values(data, "time")[here]
     dv, _, censor = observations(data).at(here)
     output = run.outputs[k]
-    for side, axes in enumerate(canvas.subplots(1, 2)):
+    panels = canvas.subplots(1, 1 if output.graded else 2, squeeze=False)[0]
+    for side, axes in enumerate(panels):
         for one in np.unique(subject):
             rows = np.flatnonzero(subject == one)
             rows = rows[np.argsort(time[rows], kind="stable")]

@@ -64,6 +64,7 @@ def _draw_predictions(canvas: Canvas, run: Run, k: int) -> None:
         for line in (0, 1):
             axes = grid[line, column]
             shown = (predicted > 0) & (dv > 0) if line else np.ones(len(dv), bool)
+            shown &= not (line and output.graded)
             if not shown.any():
                 axes.set_axis_off()
                 continue

@@ -130,6 +130,8 @@ def _draw_doses(axes: Axes, run: Run, s: int) -> None:
     moments = np.asarray(doses["dose_time"].values, float)[mine]
     low, high = axes.get_xlim()
     near = moments[(moments >= low) & (moments <= high)]
+    if len(near) == 0:
+        return  # a line without points has no extent, and the layout gives up
     axes.plot(
         near, np.zeros(len(near)), "|", color=BLUE, markersize=7, clip_on=False,
         transform=axes.get_xaxis_transform(),

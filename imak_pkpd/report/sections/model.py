@@ -118,7 +118,7 @@ def _draw_prior(canvas: Canvas, run: Run, k: int) -> None:
         [np.nanquantile(finite[:, bins == b], PRIOR_BANDS) for b in np.unique(bins)]
     ).T
     axes = canvas.subplots()
-    positive = ends[2].min() > 0 and np.any(dv > 0)
+    positive = ends[2].min() > 0 and np.any(dv > 0) and not run.outputs[k].graded
     if positive:
         log_axis(axes)
         ends = np.maximum(ends, min(dv[dv > 0].min(), ends[2].min()) / 10)
