@@ -9,7 +9,7 @@ from typing import Annotated
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from imak_pkpd.fit.grammar import FitError, Source, read_source
 from imak_pkpd.fit.sentence import sentences
@@ -27,7 +27,13 @@ DOSE_DIGITS = 3  # significant ones of an amount that differs between patients
 
 Positive = Annotated[float, Field(gt=0)]
 Spread = Annotated[float, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
 Times = Annotated[tuple[float, ...], Field(min_length=1)]
+Arms = Annotated[
+    tuple[Positive, ...],
+    Field(min_length=1),
+    BeforeValidator(lambda raw: raw if isinstance(raw, list) else (raw,)),
+]
 Row = Mapping[str, str | float]
 
 
@@ -36,24 +42,43 @@ class _Block(BaseModel):
 
 
 class CovariateDesign(_Block):
-    """A covariate, constant in a patient: log-normal, rounded to `digits` decimals."""
+    """A covariate, constant in a patient: log-normal, rounded to `digits` decimals.
+
+    With `along`, a covariate above it in the file, its median in a patient is
+    `median` times (that one / that one's median)^`exponent`.
+    """
 
     median: Positive
     gsd: Spread = 1.0
     digits: int = 1
+    along: str | None = None
+    exponent: float = 1.0
+
+
+class GroupDesign(_Block):
+    """A column of 1 and 0: a patient is in the group with the probability `share`.
+
+    With `among`, a group above it in the file, only who is in that one can be in it.
+    """
+
+    share: Share
+    among: str | None = None
 
 
 class DoseDesign(_Block):
     """`amount` times the covariate `per` at each of `times`; `duration` 0 is a bolus.
 
-    With a `gsd` the amount differs between patients, log-normally, and is recorded.
+    A list of amounts is as many arms: patients get them in turn. With a `gsd` the
+    amount differs between patients, log-normally, and is recorded. With `group` only
+    the patients in that group get the dose.
     """
 
     times: Times
-    amount: Positive
+    amount: Arms
     per: str | None = None
     gsd: Spread = 1.0
     duration: Annotated[float, Field(ge=0)] = 0.0
+    group: str | None = None
 
 
 class SampleDesign(_Block):
@@ -72,6 +97,7 @@ class Cohort(_Block):
 
     subjects: Annotated[int, Field(ge=1)]
     covariate: dict[str, CovariateDesign] = {}
+    group: dict[str, GroupDesign] = {}
     dose: dict[str, DoseDesign] = {}
     sample: Annotated[dict[str, SampleDesign], Field(min_length=1)]
     truth: dict[str, float]
@@ -88,43 +114,73 @@ def read_cohort(path: Path) -> tuple[Cohort, Source]:
 
 def design(spec: FitSpec, cohort: Cohort, rng: np.random.Generator) -> pd.DataFrame:
     """The rows of the patient file; DV and CENS are empty."""
-    width = len(str(cohort.subjects))
     rows = [
         row
-        for number in range(1, cohort.subjects + 1)
-        for row in _patient(spec, cohort, f"{SYNTHETIC}{number:0{width}d}", rng)
+        for number in range(cohort.subjects)
+        for row in _patient(spec, cohort, number, rng)
     ]
-    return pd.DataFrame(rows, columns=[*COLUMNS, *cohort.covariate])
+    return pd.DataFrame(rows, columns=[*COLUMNS, *cohort.covariate, *cohort.group])
 
 
 def _patient(
-    spec: FitSpec, cohort: Cohort, name: str, rng: np.random.Generator
+    spec: FitSpec, cohort: Cohort, number: int, rng: np.random.Generator
 ) -> list[Row]:
     """The records of one patient in order of TIME; a sample comes before a dose."""
-    own: dict[str, float] = {
-        column: float(np.round(block.median * _factor(block.gsd, rng), block.digits))
-        for column, block in cohort.covariate.items()
-    }
+    name = f"{SYNTHETIC}{number + 1:0{len(str(cohort.subjects))}d}"
+    own = _covariates(cohort, rng)
+    own |= _groups(cohort, rng)
     samples = [{"ID": name, **row, **own} for row in _samples(spec, cohort)]
-    doses = [{"ID": name, **row, **own} for row in _doses(spec, cohort, own, rng)]
+    doses = [
+        {"ID": name, **row, **own} for row in _doses(spec, cohort, number, own, rng)
+    ]
     return sorted(samples + doses, key=lambda row: float(row["TIME"]))
 
 
+def _covariates(cohort: Cohort, rng: np.random.Generator) -> dict[str, float]:
+    own: dict[str, float] = {}
+    for column, block in cohort.covariate.items():
+        value = block.median * _factor(block.gsd, rng)
+        if block.along is not None:
+            usual = cohort.covariate[block.along].median
+            value *= (own[block.along] / usual) ** block.exponent
+        own[column] = float(np.round(value, block.digits))
+    return own
+
+
+def _groups(cohort: Cohort, rng: np.random.Generator) -> dict[str, float]:
+    own: dict[str, float] = {}
+    for column, block in cohort.group.items():
+        chance = block.share * (1.0 if block.among is None else own[block.among])
+        own[column] = float(rng.random() < chance)
+    return own
+
+
 def _doses(
-    spec: FitSpec, cohort: Cohort, own: Mapping[str, float], rng: np.random.Generator
+    spec: FitSpec,
+    cohort: Cohort,
+    number: int,
+    own: Mapping[str, float],
+    rng: np.random.Generator,
 ) -> Iterator[Row]:
     inputs = spec.data.inputs if spec.data else {}
     numbers = {name: number for number, name in inputs.items()}
     for name, block in cohort.dose.items():
-        per = 1.0 if block.per is None else own[block.per]
-        amount = block.amount * per * _factor(block.gsd, rng)
-        amount = float(f"{amount:.{DOSE_DIGITS}g}")
+        amount = _amount(block, number, own, rng)
         rate = amount / block.duration if block.duration > 0 else np.nan
-        for time in block.times:
+        given = block.group is None or own[block.group] == 1.0
+        for time in block.times if given else ():
             yield {
                 **{"TIME": time, "EVID": 1, "AMT": amount, "RATE": rate},
                 "CMT": numbers[name],
             }
+
+
+def _amount(
+    block: DoseDesign, number: int, own: Mapping[str, float], rng: np.random.Generator
+) -> float:
+    per = 1.0 if block.per is None else own[block.per]
+    amount = block.amount[number % len(block.amount)]
+    return float(f"{amount * per * _factor(block.gsd, rng):.{DOSE_DIGITS}g}")
 
 
 def _samples(spec: FitSpec, cohort: Cohort) -> Iterator[Row]:

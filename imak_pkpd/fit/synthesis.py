@@ -186,10 +186,27 @@ def _strangers(
     for name in cohort.sample:
         if name not in spec.output:
             yield ("sample", name), f"not an output of the fit{hint(name, spec.output)}"
-    for name, block in cohort.dose.items():
-        if block.per is not None and block.per not in cohort.covariate:
-            near = hint(block.per, cohort.covariate)
-            yield ("dose", name, "per"), f"'{block.per}' is not in [covariate]{near}"
+    yield from _unknown_columns(cohort)
+
+
+def _unknown_columns(cohort: Cohort) -> Iterator[tuple[Key, str]]:
+    """Columns that the cohort file names and does not have, or only further down."""
+    for path, name, table, known in _columns_named(cohort):
+        if name is not None and name not in known:
+            yield path, f"'{name}' is not in {table}{hint(name, known)}"
+
+
+def _columns_named(cohort: Cohort) -> Iterator[tuple[Key, str | None, str, list[str]]]:
+    """Where a column may be named, the name, the table it must be in, and its keys."""
+    columns, groups = list(cohort.covariate), list(cohort.group)
+    for place, (name, own) in enumerate(cohort.covariate.items()):
+        known = columns[:place]
+        yield ("covariate", name, "along"), own.along, "[covariate] above it", known
+    for place, (name, group) in enumerate(cohort.group.items()):
+        yield ("group", name, "among"), group.among, "[group] above it", groups[:place]
+    for name, dose in cohort.dose.items():
+        yield ("dose", name, "per"), dose.per, "[covariate]", columns
+        yield ("dose", name, "group"), dose.group, "[group]", groups
 
 
 def _refuse(source: Source, found: Iterable[tuple[Key, str]]) -> None:

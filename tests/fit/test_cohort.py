@@ -162,8 +162,18 @@ def test_a_cohort_that_does_not_suit(
 
 
 @pytest.mark.slow
-def test_the_shipped_synthetic_patients(root: Path) -> None:
+@pytest.mark.parametrize(
+    ("fit", "cohort", "seed"),
+    [
+        ("100-imak-core", "imak_core", 100),
+        ("110-imak-full", "imak_full", 110),
+        ("120-il2-culture", "il2_culture", 120),
+    ],
+)
+def test_the_shipped_synthetic_patients(
+    root: Path, fit: str, cohort: str, seed: int
+) -> None:
     """The command in fits/data/README.md makes the shipped file again, to the byte."""
-    spec = read_fit(root / "fits/100-imak-core.toml")
-    made = simulate_cohort(spec, root / "fits/data/imak_core.toml", seed=100)
-    assert made == (root / "fits/data/imak_core.csv").read_text()
+    spec = read_fit(root / f"fits/{fit}.toml")
+    made = simulate_cohort(spec, root / f"fits/data/{cohort}.toml", seed=seed)
+    assert made == (root / f"fits/data/{cohort}.csv").read_text()
