@@ -28,7 +28,7 @@ LEAST = 1e-9
 """Means closer to 0 or 1 than this are held there: their logarithm stays finite."""
 
 NODES = 12  # Gauss-Jacobi: exact for polynomials of degree 23 in the observed share
-Mean = Float[Array, "..."]
+Mean = Float[Array | np.ndarray, "..."]
 Count = Annotated[int, Field(ge=0)]
 
 

@@ -78,10 +78,6 @@ class Virtual:
     def population(self) -> Population:
         return population_of(self.spec, self.model, {}, self.schedule)
 
-    def sample(self) -> None:
-        """The NumPyro sites: theta, omega, coefficients, amounts with a prior."""
-        _shared(self)
-
     def individuals(self, sites: Sites) -> tuple[AbstractModel, Schedule]:
         """The models of all patients and what they are given, at one draw."""
         drawn = seed(substitute(_shared, dict(sites)), jax.random.key(0))
@@ -118,10 +114,12 @@ def virtual_cohort(
     name: str,
     patients: int | None = None,
     scramble: int = 0,
+    like: Virtual | None = None,
 ) -> Virtual:
     """The cohort `name` with its own number of patients, or another.
 
-    `scramble` is added to the seed of its quasi-random points.
+    `scramble` is added to the seed of its quasi-random points; `like` is a cohort of
+    the same design, whose steps are taken.
     """
     block = spec.cohort[name]
     assert issubclass(model, AbstractModel)  # estimands need states: `check_fit`
@@ -135,20 +133,25 @@ def virtual_cohort(
     made = Virtual(
         spec, model, name, who, schedule, _events(schedule, model, []), Split()
     )
-    return replace(made, mesh=_mesh(made))
+    if like is None:
+        return replace(made, mesh=_mesh(made))
+    steps = np.unique(np.asarray(like.mesh.clock))
+    return replace(made, mesh=_events(schedule, model, steps))
 
 
-def on_mesh_of(cohort: Virtual, other: Virtual) -> Virtual:
-    """The cohort on the steps of another one: patients differ, their times do not."""
-    steps = np.unique(np.asarray(other.mesh.clock))
-    return replace(cohort, mesh=_events(cohort.schedule, cohort.model, steps))
+def prior_sites(*cohorts: Virtual, draws: int, number: int) -> dict[str, np.ndarray]:
+    """Draws of all sites from the prior, deterministic ones included.
 
+    Cohorts share theta and omega; the amounts are each one's own.
+    """
 
-def prior_sites(cohort: Virtual, draws: int, number: int) -> dict[str, np.ndarray]:
-    """Draws of all sites from the prior, deterministic ones included."""
+    def sampled() -> None:
+        _shared(cohorts[0])
+        for other in cohorts[1:]:
+            _sampled_amounts(other)
 
     def one(key: Array) -> dict[str, Array]:
-        sites = trace(seed(cohort.sample, key)).get_trace()
+        sites = trace(seed(sampled, key)).get_trace()
         kinds = ("sample", "deterministic")
         return {n: s["value"] for n, s in sites.items() if s["type"] in kinds}
 
@@ -288,7 +291,7 @@ def _mesh(cohort: Virtual) -> Mesh:
         cohort,
         **_first(cohort, min(16, cohort.schedule.subjects)),
     )
-    drawn = prior_sites(few, PILOTS, cohort.block.seed)
+    drawn = prior_sites(few, draws=PILOTS, number=cohort.block.seed)
     at = [{n: jnp.asarray(v[i]) for n, v in drawn.items()} for i in range(PILOTS)]
     pilots = [few.individuals(sites) for sites in at]
     made = calibrate(
