@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property, lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -47,11 +47,12 @@ from imak_pkpd.solve.trajectory import solve
 
 PILOTS = 32  # prior draws that place the steps
 SHARE = 0.98  # of their patients whose error is met; the certificate tells of the rest
-TOGETHER = 8  # draws in one program: their curves stay in the cache
+LANES = 512  # patients and draws in one program: their curves stay in the cache
 PER_CALL = 64  # draws between two signs of life
 
 Sites = Mapping[str, Array]
 Outcomes = dict[str, Float[Array, " patient"]]
+Arrays = tuple[VirtualPatients, Schedule, Mesh]
 Means = dict[str, Float[np.ndarray, " draw"]]
 
 
@@ -73,6 +74,11 @@ class Virtual:
     @property
     def block(self) -> CohortBlock:
         return self.spec.cohort[self.name]
+
+    @property
+    def arrays(self) -> Arrays:
+        """What differs between cohorts of one design."""
+        return self.patients, self.schedule, self.mesh
 
     @cached_property
     def population(self) -> Population:
@@ -169,11 +175,12 @@ def cohort_means(
 
     Of a crossing the shares of its outcomes. Draws go to all cores in chunks.
     """
-    run = jax.jit(partial(_means, cohort, tuple(estimands)))
+    run = _program(cohort.spec, cohort.model, cohort.name, tuple(estimands))
+    arrays = jax.tree.map(jnp.asarray, cohort.arrays)
     chunks = list(_chunks(sites))
 
     def one(chunk: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        found = jax.tree.map(np.asarray, run(chunk))
+        found = jax.tree.map(np.asarray, run(chunk, arrays))
         advance(PER_CALL)
         return found
 
@@ -186,10 +193,13 @@ def cohort_means(
     }
 
 
-def _means(
-    cohort: Virtual, estimands: tuple[str, ...], sites: Sites
-) -> dict[str, Float[Array, " draw"]]:
-    def one(values: Sites) -> dict[str, Float[Array, ""]]:
+@lru_cache(maxsize=8)
+def _program(
+    spec: FitSpec, model: type[AbstractModel], name: str, estimands: tuple[str, ...]
+) -> Callable:
+    """Means by draw of (sites, arrays): as many other patients compile nothing."""
+
+    def one(values: Sites, cohort: Virtual) -> dict[str, Float[Array, ""]]:
         found = cohort.outcomes(values, estimands)
         return {
             name: jnp.mean(value, dtype=float)
@@ -197,7 +207,14 @@ def _means(
             if not name.endswith("_outcome")
         }
 
-    return jax.lax.map(one, dict(sites), batch_size=TOGETHER)
+    def many(sites: Sites, arrays: Arrays) -> dict[str, Float[Array, " draw"]]:
+        cohort = Virtual(spec, model, name, *arrays, Split())
+        together = max(LANES // cohort.schedule.subjects, 1)
+        return jax.lax.map(
+            lambda values: one(values, cohort), dict(sites), batch_size=together
+        )
+
+    return jax.jit(many)
 
 
 def _chunks(sites: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:

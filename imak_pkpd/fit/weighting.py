@@ -84,7 +84,7 @@ class Weighted:
     @property
     def k_hat(self) -> float:
         """The Pareto shape of the tail of the weights."""
-        return weight_quality(self.log_weight)[0]
+        return weight_quality(self.log_weight[np.isfinite(self.log_weight)])[0]
 
 
 def fact_names(spec: FitSpec) -> dict[str, bool]:
