@@ -22,6 +22,8 @@ SETTINGS = """problem = "Four published facts of a made-up trial"
 [theta]
 a = { median = 2.0, gsd = 2.71828, source = "a guess" }
 b = { median = 1.0, gsd = 1.64872 }
+c = { median = 1.60944, sd = 2.0 }
+d = { median = 1.0, gsd = 2.71828 }
 [omega]
 a = { fixed = 0.3 }
 [cohort.trial]

@@ -73,7 +73,7 @@ def alternatives(tree: xr.DataTree) -> list[Reading]:
     return [
         _reading(
             tree,
-            f"{known['alternative_of']} as {known['of']}",
+            f"with {known['alternative_of']} read as {known['of']}",
             known["alternative_of"],
             [*(f for f in used if f != known["alternative_of"]), name],
             known["of"],
@@ -117,15 +117,14 @@ def cohort_means(tree: xr.DataTree) -> dict[tuple[str, str], Column]:
     }
 
 
-def posterior_sds(tree: xr.DataTree) -> dict[str, float]:
-    """The posterior SD of the mean of every estimand, the smallest over cohorts."""
+def posterior_sds(tree: xr.DataTree) -> dict[tuple[str, str], float]:
+    """The posterior SD of the mean of every estimand that has one, by cohort."""
     fit = np.asarray(tree["refined"]["log_weight"].values, float)
-    sds: dict[str, float] = {}
-    for (name, _), values in cohort_means(tree).items():
-        sd = weighted_moments(values, fit)[1]
-        if sd > 0:
-            sds[name] = min(sd, sds.get(name, np.inf))
-    return sds
+    found = {
+        key: weighted_moments(values, fit)[1]
+        for key, values in cohort_means(tree).items()
+    }
+    return {key: sd for key, sd in found.items() if sd > 0}
 
 
 def total(tree: xr.DataTree, facts: Sequence[str]) -> Column:

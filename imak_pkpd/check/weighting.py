@@ -163,7 +163,13 @@ def _solver(tree: xr.DataTree, said: Mapping[str, Any]) -> Finding | NotRun:
     """The largest error of a mean against its posterior SD."""
     check, errors = "solver error of means", said.get("solver") or {}
     sds = posterior_sds(tree) if "refined" in tree.children else {}
-    ratios = {name: errors[name] / sd for name, sd in sds.items() if name in errors}
+    ratios = {
+        place: errors[key] / sd
+        for (name, cohort), sd in sds.items()
+        for place in [f"{name} ({cohort})"]
+        for key in (place, name)  # an error of one cohort, or of all
+        if key in errors
+    }
     if not ratios:
         return NotRun(check, "no reference solution was computed", False)
     worst = max(ratios, key=ratios.__getitem__)

@@ -119,8 +119,9 @@ class Run:
 
     @property
     def weighted(self) -> bool:
-        """Whether published facts were fitted, without patients."""
-        return is_weighted(self.tree)
+        """Whether published facts were fitted without patients, or should have been."""
+        asked = self.facts.tables
+        return is_weighted(self.tree) or ("evidence" in asked and "data" not in asked)
 
     @cached_property
     def diagnostics(self) -> Diagnostics:

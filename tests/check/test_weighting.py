@@ -225,6 +225,14 @@ def test_the_table_has_prior_and_posterior(tree: xr.DataTree) -> None:
     assert wide["c_pop"] > 2 * (table["upper"] - table["lower"])["c_pop"]
 
 
+def test_a_parameter_named_like_an_effect_is_a_parameter(tree: xr.DataTree) -> None:
+    names = {"d_pop": "z_rho_pop", "theta_d": "theta_z_rho"}
+    other = tree["posterior"].to_dataset().rename(names)
+    table = weighted_table(xr.DataTree.from_dict({"posterior": other}))
+    assert "z_rho_pop" in set(table["name"])
+    assert table["prior_median"].isna().all()
+
+
 def test_weighted_quantiles_of_equal_weights_are_those_of_numpy() -> None:
     values = np.random.default_rng(3).normal(size=4000)
     low, high = weighted_quantiles(values, np.full(4000, -np.log(4000)), (0.05, 0.95))

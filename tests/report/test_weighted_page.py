@@ -130,7 +130,10 @@ def test_each_fact_is_dropped_for_each_estimand(folder: Path) -> None:
     shifts = [abs(float(row["shift (SD)"])) for row in found]
     assert shifts == sorted(shifts, reverse=True)
     others = rows(folder, "alternative-readings")
-    assert {row["change"] for row in others} == {"response as late_cr", "with later"}
+    assert {row["change"] for row in others} == {
+        "with response read as late_cr",
+        "with later",
+    }
 
 
 def test_who_learned_nothing_is_named(page: str, folder: Path) -> None:
@@ -171,6 +174,17 @@ def test_a_damaged_run_still_has_its_report(tree: xr.DataTree, tmp_path: Path) -
     assert "posterior.nc has no group “refined”" in text
     assert "it could not be made" not in text
     assert 'id="table-parameters"' in text
+
+
+def test_a_run_that_failed_is_told_by_its_fit_file(tmp_path: Path) -> None:
+    record = made_up.record() | {"status": "failed", "error": "no draw is possible"}
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    run = read_run(tmp_path, anonymise=False)
+    assert sections_of(run) == OF_FACTS
+    text = write_report(tmp_path).read_text(encoding="utf-8")
+    assert text.index("The run failed: no draw is possible") < text.index("Purpose")
+    assert "it could not be made" not in text
+    assert "Goodness of fit" not in text
 
 
 def test_what_a_run_holds_chooses_its_chapters(

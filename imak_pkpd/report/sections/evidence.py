@@ -81,27 +81,32 @@ def predictions(run: Run) -> Iterator[Block]:
     )
 
 
-def learned(run: Run) -> Iterator[Block]:
-    """Every estimand before and after the facts."""
+def estimand_rows(run: Run, start: str = "") -> list[dict[str, object]]:
+    """Prior and posterior of the estimands whose names begin with `start`."""
     before, after = run.need("prior_estimand"), run.need("estimand")
     words = definitions(run)
-    rows = [
+    names = [str(name) for name in after.data_vars if name in before]
+    return [
         {
-            "estimand": str(name),
+            "estimand": name,
             "cohort": str(cohort),
             **_levels("prior", _finite(before[name].sel(cohort=cohort).values)),
             **_levels("posterior", _finite(after[name].sel(cohort=cohort).values)),
-            "what it is": words.get(str(name), "–"),
+            "what it is": words.get(name, "–"),
         }
-        for name in after.data_vars
-        if name in before and "cohort" in after[name].dims
+        for name in names
+        if name.startswith(start)
         for cohort in after["cohort"].values
     ]
+
+
+def learned(run: Run) -> Iterator[Block]:
+    """Every estimand before and after the facts."""
     yield Table(
         "cohort-estimands",
         "Mean of each estimand over the virtual patients of a cohort: median and "
         "central 90 % interval of what is not known of that mean.",
-        rows,
+        estimand_rows(run),
     )
     yield Prose(
         "Hypotheses of a model, not predictions for a patient. Research use, not a "
@@ -149,6 +154,10 @@ def _readings(
     found = [_Row(one, each) for one in readings for each in moved(run.tree, one)]
     found.sort(key=lambda row: -abs(np.nan_to_num(row.moved.shift)))
     yield Prose(*_summary(found))
+    few = {row.reading.change for row in found if row.light == "not run"}
+    if few:
+        words = f"Too few draws to judge {', '.join(sorted(few))}."
+        yield Prose(words, "attention")
     yield Table(
         name,
         f"Cohort means {how}, the largest shift first: mean, central 90 % interval, "

@@ -16,7 +16,7 @@ from imak_pkpd.check.directions import correlations, directions
 from imak_pkpd.report.blocks import Block, Light, Part, Prose, Section, Table
 from imak_pkpd.report.figure import BLUE, PALE, figure
 from imak_pkpd.report.run import Run
-from imak_pkpd.report.sections.estimands import definitions
+from imak_pkpd.report.sections.evidence import estimand_rows
 
 MOST_BARS = 30
 """Parameters of the figure, those that learned most."""
@@ -26,8 +26,6 @@ MOST_DIRECTIONS = 10
 
 MECHANISM = "mechanism_"
 """Estimands with names that begin so say which mechanism was at work."""
-
-LEVELS = (0.5, 0.05, 0.95)
 
 
 def contractions(run: Run) -> Iterator[Block]:
@@ -62,8 +60,8 @@ def combinations(run: Run) -> Iterator[Block]:
     beyond = sum(one.beyond_noise for one in found)
     yield Prose(
         f"The facts inform {beyond} of {len(found)} directions of the parameter space "
-        "beyond the noise of the draws. In the others the posterior is the prior: no "
-        "value along them is preferred."
+        "beyond the noise of the draws. In the others this run cannot tell the "
+        "posterior from the prior."
     )
     lights: list[Light] = [
         "pass" if one.beyond_noise else "note" for one in found[:MOST_DIRECTIONS]
@@ -115,7 +113,7 @@ def mechanisms(run: Run) -> Iterator[Block]:
         "mixture of both can give the same published counts. Agreement with the "
         "counts does not choose between them."
     )
-    rows = list(_mechanism_rows(run))
+    rows = estimand_rows(run, MECHANISM)
     if not rows:
         yield Prose(
             "This run does not estimate the share of each mechanism: it has no "
@@ -145,8 +143,8 @@ def _sentences(rows: list[Learned]) -> Iterator[Block]:
         return
     yield Prose(
         f"{len(nothing)} of {len(rows)} parameters learned nothing that can be told "
-        f"from the noise of the draws: {', '.join(nothing)}. Their posterior is their "
-        "prior.",
+        f"from the noise of the draws: {', '.join(nothing)}. What is said of them is "
+        "what the prior said.",
         "attention",
     )
 
@@ -164,22 +162,6 @@ def _cells(row: Learned) -> dict[str, object]:
 
 def _weights(loadings: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {weight:+.2f}" for name, weight in loadings.items())
-
-
-def _mechanism_rows(run: Run) -> Iterator[dict[str, object]]:
-    before, after = run.need("prior_estimand"), run.need("estimand")
-    words = definitions(run)
-    for name in map(str, after.data_vars):
-        if not name.startswith(MECHANISM) or name not in before:
-            continue
-        for cohort in after["cohort"].values:
-            row: dict[str, object] = {"estimand": name, "cohort": str(cohort)}
-            for what, group in (("prior", before), ("posterior", after)):
-                drawn = group[name].sel(cohort=cohort).values
-                levels = np.nanquantile(drawn, LEVELS)
-                heads = (f"{what} {level}" for level in ("median", "5 %", "95 %"))
-                row |= dict(zip(heads, levels, strict=True))
-            yield {**row, "what it is": words.get(name, "–")}
 
 
 def _draw(canvas: Canvas, rows: list[Learned]) -> None:
