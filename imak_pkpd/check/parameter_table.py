@@ -10,7 +10,7 @@ from imak_pkpd.check.convergence import Drawn, ess_bulk, ess_tail, rhat
 from imak_pkpd.check.posterior import effects, population_arrays
 
 INTERVAL = "95 % equal-tailed interval"
-_LOWER, _UPPER = 0.025, 0.975
+LOWER, UPPER = 0.025, 0.975
 
 # Kinds of parameters in reading order; what has none of these comes last.
 _ORDER = ("_pop", "beta_", "omega_", "corr_")
@@ -25,15 +25,25 @@ def parameter_table(
     1 - SD over patients of the posterior mean of eta_p / median omega_p. `units` by
     parameter or output name. A typical value stands for its theta, on its own scale.
     """
-    drawn = {n: v for n, v in population_arrays(tree).items() if _shown(n, tree)}
     shrinkage = shrinkages(tree)
     rows = [
-        _row(name, drawn[name], _unit(name, units or {}), shrinkage.get(name))
-        for name in sorted(drawn, key=_kind)
+        _row(name, drawn, unit_of(name, units or {}), shrinkage.get(name))
+        for name, drawn in shown_arrays(tree).items()
     ]
     table = pd.DataFrame(rows, columns=_COLUMNS)
     table.attrs["interval"] = INTERVAL
     return table
+
+
+def shown_arrays(tree: xr.DataTree) -> dict[str, Drawn]:
+    """The draws of the parameters that a table shows, in reading order."""
+    drawn = {n: v for n, v in population_arrays(tree).items() if _shown(n, tree)}
+    return {name: drawn[name] for name in sorted(drawn, key=_kind)}
+
+
+def unit_of(name: str, units: Mapping[str, str]) -> str:
+    """The unit of a posterior variable; a typical value has that of its parameter."""
+    return units.get(name.removesuffix("_pop"), units.get(name, ""))
 
 
 def shrinkages(tree: xr.DataTree) -> dict[str, float]:
@@ -64,7 +74,7 @@ _COLUMNS = (
 def _row(
     name: str, drawn: Drawn, unit: str, shrinkage: float | None
 ) -> tuple[object, ...]:
-    lower, median, upper = np.quantile(drawn, (_LOWER, 0.5, _UPPER))
+    lower, median, upper = np.quantile(drawn, (LOWER, 0.5, UPPER))
     figures = [rhat(drawn) if len(drawn) > 1 else np.nan, ess_bulk(drawn)]
     shrunk = np.nan if shrinkage is None else shrinkage
     return (name, unit, median, lower, upper, *figures, ess_tail(drawn), shrunk)
@@ -75,10 +85,6 @@ def _shown(name: str, tree: xr.DataTree) -> bool:
     natural = f"{name.removeprefix('theta_')}_pop"
     twice = name.startswith("theta_") and natural in tree["posterior"]
     return not twice and not name.startswith("cholesky_")
-
-
-def _unit(name: str, units: Mapping[str, str]) -> str:
-    return units.get(name.removesuffix("_pop"), units.get(name, ""))
 
 
 def _kind(name: str) -> int:

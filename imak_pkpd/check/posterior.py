@@ -40,7 +40,9 @@ def _arrays(tree: xr.DataTree, individual: bool) -> dict[str, Drawn]:
 
 
 def _is_individual(name: str, variable: xr.DataArray) -> bool:
-    return "subject" in variable.dims or name.startswith(_EFFECTS)
+    # one number per draw is shared, also where a parameter is named like an effect
+    alone = variable.ndim == 2
+    return "subject" in variable.dims or (name.startswith(_EFFECTS) and not alone)
 
 
 def _numbers(name: str, variable: xr.DataArray) -> dict[str, Drawn]:

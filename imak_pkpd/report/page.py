@@ -15,35 +15,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from imak_pkpd.fit.atomic import write_text
 from imak_pkpd.report.blocks import Block, Made, NotRun, Part, Section, Table
+from imak_pkpd.report.chapters import sections_of
 from imak_pkpd.report.run import MissingError, Run, read_run
-from imak_pkpd.report.sections import (
-    computation,
-    data,
-    estimands,
-    front,
-    goodness,
-    individuals,
-    model,
-    parameters,
-    provenance,
-    random_effects,
-    sensitivity,
-    vpc,
-)
-
-SECTIONS = (
-    data.SECTION,
-    model.SECTION,
-    computation.SECTION,
-    parameters.SECTION,
-    goodness.SECTION,
-    vpc.SECTION,
-    individuals.SECTION,
-    random_effects.SECTION,
-    sensitivity.SECTION,
-    estimands.SECTION,
-    provenance.SECTION,
-)
+from imak_pkpd.report.sections import front
 
 
 def write_report(run_folder: Path, *, anonymise: bool = False) -> Path:
@@ -58,7 +32,7 @@ def write_report(run_folder: Path, *, anonymise: bool = False) -> Path:
             f"{run_folder} is not a folder: give the run folder that a fit has printed"
         )
     run = read_run(run_folder, anonymise=anonymise)
-    made = [make(section, run) for section in SECTIONS]
+    made = [make(section, run) for section in sections_of(run)]
     chapters = [front.chapter(run, made), *made]
     suffix = "-anonymised" if anonymise else ""
     write_tables(chapters, run_folder / f"tables{suffix}")

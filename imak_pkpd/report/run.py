@@ -21,6 +21,8 @@ from imak_pkpd.check.convergence import Diagnostics, diagnose
 from imak_pkpd.check.goodness import Goodness, codes, goodness, observations, stacked
 from imak_pkpd.check.npde import Npde, npde
 from imak_pkpd.check.parameter_table import parameter_table
+from imak_pkpd.check.weighted_table import weighted_table
+from imak_pkpd.check.weighting import diagnose_weighting, is_weighted
 from imak_pkpd.fit.tree import read_tree
 from imak_pkpd.report.facts import Facts, Output, read_facts
 from imak_pkpd.report.groups import DoseGroup, dose_groups, total_amount
@@ -115,16 +117,25 @@ class Run:
         names = [str(name) for name in data.coords["output"].values]
         return tuple(self.facts.outputs.get(name, Output(name)) for name in names)
 
+    @property
+    def weighted(self) -> bool:
+        """Whether published facts were fitted without patients, or should have been."""
+        asked = self.facts.tables
+        return is_weighted(self.tree) or ("evidence" in asked and "data" not in asked)
+
     @cached_property
     def diagnostics(self) -> Diagnostics:
         """The checks of the draws."""
+        if self.weighted:
+            return diagnose_weighting(self.tree)
         return diagnose(self.tree, self.fact("result", "solver_error"))
 
     @cached_property
     def parameters(self) -> pd.DataFrame:
         """The population parameters, one row each, in reading order."""
         self.need("posterior")
-        return parameter_table(self.tree, self.facts.units)
+        table = weighted_table if self.weighted else parameter_table
+        return table(self.tree, self.facts.units)
 
     @cached_property
     def goodness(self) -> Goodness:
@@ -237,5 +248,6 @@ def _read_tree(path: Path) -> tuple[xr.DataTree, list[str]]:
     # h5py, h5netcdf and xarray raise many kinds for a damaged file; the report goes on
     except Exception as error:
         return xr.DataTree(), [f"posterior.nc could not be read ({error})."]
-    absent = [name for name in ("posterior", "observed_data") if name not in tree]
+    needed = ("posterior", "refined" if is_weighted(tree) else "observed_data")
+    absent = [name for name in needed if name not in tree]
     return tree, [f"posterior.nc has no group “{name}”." for name in absent]

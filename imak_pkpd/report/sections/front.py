@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from imak_pkpd.check.reweighting import facts_of
+from imak_pkpd.check.weighting import weighting_of
 from imak_pkpd.report.blocks import Block, Light, Made, NotRun, Prose, Table
 from imak_pkpd.report.run import Run
+from imak_pkpd.report.sections.evidence import TUNED
 
 CREDIBILITY = {
     "question": "Question of interest",
@@ -43,11 +46,15 @@ def _verdict(run: Run) -> list[Block]:
     if troubles:
         blocks.append(Prose("Do not use the numbers below for a decision."))
         return blocks
+    if run.weighted:
+        blocks.append(Prose(TUNED, "attention"))
     if run.diagnostics.passed:
-        return [Prose("The draws passed every check that is required.", "pass")]
+        passed = Prose("The draws passed every check that is required.", "pass")
+        return [passed, *blocks]
     return [
         Prose("The draws did not pass: see the checks below.", "fail"),
         Prose("Do not use the numbers below for a decision."),
+        *blocks,
     ]
 
 
@@ -73,7 +80,10 @@ def _glance(run: Run) -> list[Block]:
         add("patients", str(len(run.subjects)))
         add("samples", str(data.sizes.get("observation", 0)))
         add("outputs", ", ".join(output.name for output in run.outputs))
-    if "posterior" in run.tree.children:
+    if run.weighted:
+        for item, value in _weighted(run).items():
+            add(item, value)
+    elif "posterior" in run.tree.children:
         size = run.tree["posterior"].sizes
         add("draws", f"{size.get('chain', 0)} chains of {size.get('draw', 0)}")
     for item, path in (("started (UTC)", "start"), ("ended (UTC)", "end")):
@@ -83,6 +93,19 @@ def _glance(run: Run) -> list[Block]:
         if run.fact(item, "path"):
             add(f"{item} file", run.labels.text(Path(run.fact(item, "path")).name))
     return [Table("glance", "The run.", rows)] if rows else []
+
+
+def _weighted(run: Run) -> dict[str, str]:
+    """What takes the place of patients and chains."""
+    facts = facts_of(run.tree).values()
+    used = sum(fact["use"] for fact in facts)
+    said = weighting_of(run.tree)
+    return {
+        "patients": "none: virtual ones only",
+        "published facts": f"{used} used",
+        "draws": f"{said.get('prior_draws', '–')} of the prior, "
+        f"{said.get('refined_draws', '–')} refined and weighted",
+    }
 
 
 def _checks(run: Run) -> list[Block]:

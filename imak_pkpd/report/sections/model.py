@@ -141,3 +141,6 @@ SECTION = Section(
         Part("Prior predictive check", prior_check),
     ),
 )
+
+WITHOUT_PATIENTS = Section("model", "Model and priors", SECTION.parts[:-1])
+"""Where there are no samples there is no prior predictive check against them."""

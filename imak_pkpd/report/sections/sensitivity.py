@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from scipy.stats import gaussian_kde
 
+from imak_pkpd.check.contraction import contraction, on_scale, shift
 from imak_pkpd.report.blocks import Block, NotRun, Part, Prose, Section, Table
 from imak_pkpd.report.figure import BLUE, GREY, figure, log_axis
 from imak_pkpd.report.number import with_unit
@@ -75,25 +76,6 @@ def _pairs(run: Run) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     if not pairs:
         raise MissingError("prior and posterior have no parameter in common")
     return pairs
-
-
-def on_scale(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Logarithms of both where all are positive, else both as they are."""
-    if min(before.min(), after.min()) > 0:
-        return np.log(before), np.log(after)
-    return before, after
-
-
-def contraction(before: np.ndarray, after: np.ndarray) -> float:
-    """1 - Var(posterior) / Var(prior)."""
-    before, after = on_scale(before, after)
-    return float(1 - after.var(ddof=1) / before.var(ddof=1))
-
-
-def shift(before: np.ndarray, after: np.ndarray) -> float:
-    """(mean of the posterior - mean of the prior) / SD of the prior."""
-    before, after = on_scale(before, after)
-    return float((after.mean() - before.mean()) / before.std(ddof=1))
 
 
 def _draw(

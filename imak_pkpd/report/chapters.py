@@ -1,0 +1,55 @@
+"""Which chapters a report has: the one place that looks at what the run holds.
+
+A run of patients has patients to show; a run of published facts has weights instead.
+The front page is made last and comes first (`sections.front`).
+"""
+
+from imak_pkpd.report.blocks import Section
+from imak_pkpd.report.run import Run
+from imak_pkpd.report.sections import (
+    cohort,
+    computation,
+    data,
+    estimands,
+    evidence,
+    goodness,
+    identifiability,
+    individuals,
+    model,
+    parameters,
+    provenance,
+    random_effects,
+    sensitivity,
+    vpc,
+    weighted_parameters,
+    weighting,
+)
+
+OF_PATIENTS = (
+    data.SECTION,
+    model.SECTION,
+    computation.SECTION,
+    parameters.SECTION,
+    goodness.SECTION,
+    vpc.SECTION,
+    individuals.SECTION,
+    random_effects.SECTION,
+    sensitivity.SECTION,
+    estimands.SECTION,
+    provenance.SECTION,
+)
+
+OF_FACTS = (
+    cohort.SECTION,
+    model.WITHOUT_PATIENTS,
+    weighting.SECTION,
+    weighted_parameters.SECTION,
+    evidence.SECTION,
+    identifiability.SECTION,
+    provenance.SECTION,
+)
+
+
+def sections_of(run: Run) -> tuple[Section, ...]:
+    """The chapters of this run, in the order of the page."""
+    return OF_FACTS if run.weighted else OF_PATIENTS

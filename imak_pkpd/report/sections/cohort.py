@@ -1,0 +1,115 @@
+"""Virtual patients: how many, who they are, what they are given."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from imak_pkpd.report.blocks import Block, Part, Prose, Section, Table
+from imak_pkpd.report.facts import prior, shown
+from imak_pkpd.report.run import MissingError, Run
+
+
+def cohorts(run: Run) -> Iterator[Block]:
+    """One row per cohort."""
+    yield Prose(
+        "This run has no patient records. Its patients are virtual: points of an "
+        "integral over a population, drawn by the fit file's design."
+    )
+    rows = [
+        {
+            "cohort": name,
+            "patients at every prior draw": _said(block, "patients"),
+            "patients at every refined draw": _said(block, "refined"),
+            f"followed until ({run.facts.time or 'model time'})": _said(
+                block, "horizon"
+            ),
+        }
+        for name, block in _cohorts(run).items()
+    ]
+    yield Table("cohorts", "Cohorts of virtual patients.", rows)
+
+
+def people(run: Run) -> Iterator[Block]:
+    """Covariates and groups."""
+    rows = [
+        {"cohort": cohort, "column": name, "design": _design(one), "source": _of(one)}
+        for cohort, block in _cohorts(run).items()
+        for kind in ("covariate", "group")
+        for name, one in block.get(kind, {}).items()
+    ]
+    if rows:
+        yield Table("virtual-covariates", "Covariates and groups, by design.", rows)
+    else:
+        yield Prose("Virtual patients differ by their random effects alone.")
+
+
+def doses(run: Run) -> Iterator[Block]:
+    """What they are given; an amount that was not published has a prior."""
+    rows = [
+        {
+            "cohort": cohort,
+            "dose": name,
+            "times": ", ".join(shown(time) for time in one.get("times", ())),
+            "amount": _amount(one.get("amount")),
+            "unit": run.facts.doses.get(name, ""),
+            "per": one.get("per", "–"),
+            "GSD between patients": shown(one.get("gsd", 1)),
+            "only in group": one.get("group", "–"),
+            "source": _of(one),
+        }
+        for cohort, block in _cohorts(run).items()
+        for name, one in block.get("dose", {}).items()
+    ]
+    if rows:
+        yield Table("virtual-doses", "Doses of the virtual patients.", rows)
+    else:
+        yield Prose("Nothing is given to the virtual patients.")
+
+
+def _cohorts(run: Run) -> Mapping[str, Mapping[str, Any]]:
+    found = run.facts.tables.get("cohort", {})
+    if not found:
+        raise MissingError("the fit file is not in the run, or has no [cohort]")
+    return found
+
+
+def _said(block: Mapping[str, Any], key: str) -> str:
+    return shown(block.get(key, "as is usual"))
+
+
+def _design(one: Mapping[str, Any]) -> str:
+    """A covariate or a group in words."""
+    match one:
+        case {"share": share, "among": other}:
+            return f"a share of {shown(share)} of those in {other}"
+        case {"share": share}:
+            return f"a share of {shown(share)}"
+        case {"along": other, "median": median}:
+            power = shown(one.get("exponent", 1))
+            spread = shown(one.get("gsd", 1))
+            return f"median {shown(median)} along {other}^{power}, GSD {spread}"
+        case {"median": median}:
+            return f"log-normal, median {shown(median)}, GSD {shown(one.get('gsd', 1))}"
+    return "–"
+
+
+def _amount(amount: object) -> str:
+    """A number, or the prior of one that was not published."""
+    match amount:
+        case int() | float():
+            return shown(amount)
+    return prior(amount)
+
+
+def _of(one: Mapping[str, Any]) -> str:
+    return str(one.get("source") or "–")
+
+
+SECTION = Section(
+    "cohort",
+    "Virtual patients",
+    (
+        Part("Cohorts", cohorts),
+        Part("Covariates and groups", people),
+        Part("Doses", doses),
+    ),
+)

@@ -1,0 +1,264 @@
+"""Evidence: the published facts, what was learned from them, and how firmly."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from imak_pkpd.check.fact_predictive import Predicted, predicted
+from imak_pkpd.check.reweighting import (
+    Moved,
+    Reading,
+    added,
+    alternatives,
+    dropped,
+    moved,
+)
+from imak_pkpd.report.blocks import Block, Light, Part, Prose, Section, Table
+from imak_pkpd.report.figure import BLUE, GREY, ORANGE, figure
+from imak_pkpd.report.run import MissingError, Run
+from imak_pkpd.report.sections.estimands import definitions
+
+TUNED = (
+    "The priors were tuned while looking at these facts. That the model agrees with "
+    "them is not evidence for the model."
+)
+
+INTERVAL = (0.5, 0.05, 0.95)
+"""The median, and the ends of the central 90 % interval."""
+
+SHIFTED = 0.2
+"""A mean that moves by more posterior SDs than this depends on one fact or reading."""
+
+FEWEST = 400.0
+"""Fewer effective draws than this say too little of another reading."""
+
+BINS = 30
+
+
+def facts(run: Run) -> Iterator[Block]:
+    """What was published beside what prior and posterior predict."""
+    yield Prose(TUNED, "attention")
+    rows = [
+        {
+            "fact": one.fact,
+            "published": one.words,
+            "estimand": one.of,
+            "cohort": one.cohort,
+            "used": "yes" if one.used else "no",
+            **_levels("prior", one.prior),
+            **_levels("posterior", one.posterior),
+            "source": run.labels.text(one.source) or "–",
+        }
+        for one in _predicted(run)
+    ]
+    yield Table(
+        "facts",
+        "Published facts, and what a new cohort of the same size would report: median "
+        "and central 90 % interval from the prior and from the posterior.",
+        rows,
+    )
+
+
+def predictions(run: Run) -> Iterator[Block]:
+    """One panel per fact."""
+    shown = [one for one in _predicted(run) if one.prior.size and one.posterior.size]
+    if not shown:
+        raise MissingError("no fact has replicates")
+    lines = -(-len(shown) // 3)
+    yield figure(
+        run,
+        "fact-predictions",
+        lambda canvas: _draw(canvas, shown, lines),
+        alt="Prior and posterior predictive distribution of every published fact, with "
+        "what was published.",
+        caption="What a new cohort would report: prior (grey), posterior (blue). "
+        f"Orange: what was published. {TUNED}",
+        size=(7.4, 2.1 * lines),
+    )
+
+
+def estimand_rows(run: Run, start: str = "") -> list[dict[str, object]]:
+    """Prior and posterior of the estimands whose names begin with `start`."""
+    before, after = run.need("prior_estimand"), run.need("estimand")
+    words = definitions(run)
+    names = [str(name) for name in after.data_vars if name in before]
+    return [
+        {
+            "estimand": name,
+            "cohort": str(cohort),
+            **_levels("prior", _finite(before[name].sel(cohort=cohort).values)),
+            **_levels("posterior", _finite(after[name].sel(cohort=cohort).values)),
+            "what it is": words.get(name, "–"),
+        }
+        for name in names
+        if name.startswith(start)
+        for cohort in after["cohort"].values
+    ]
+
+
+def learned(run: Run) -> Iterator[Block]:
+    """Every estimand before and after the facts."""
+    yield Table(
+        "cohort-estimands",
+        "Mean of each estimand over the virtual patients of a cohort: median and "
+        "central 90 % interval of what is not known of that mean.",
+        estimand_rows(run),
+    )
+    yield Prose(
+        "Hypotheses of a model, not predictions for a patient. Research use, not a "
+        "medical device."
+    )
+
+
+def without(run: Run) -> Iterator[Block]:
+    """Every estimand with each fact left out."""
+    yield from _readings(
+        run, "dropped-facts", dropped(_weighted(run)), "with one fact left out"
+    )
+
+
+def otherwise(run: Run) -> Iterator[Block]:
+    """Every estimand with a fact read in another way, or with one more fact."""
+    tree = _weighted(run)
+    found = [*alternatives(tree), *added(tree)]
+    if not found:
+        yield Prose("The fit file names no other reading of a fact.")
+        return
+    yield from _readings(
+        run,
+        "alternative-readings",
+        found,
+        "with a fact read in another way, or with a fact that was kept out",
+    )
+
+
+class _Row(NamedTuple):
+    reading: Reading
+    moved: Moved
+
+    @property
+    def light(self) -> Light:
+        if self.reading.ess < FEWEST:
+            return "not run"
+        return "attention" if abs(self.moved.shift) > SHIFTED else "note"
+
+
+def _readings(
+    run: Run, name: str, readings: Sequence[Reading], how: str
+) -> Iterator[Block]:
+    """One table, the largest shifts first, and the sentence that sums it up."""
+    found = [_Row(one, each) for one in readings for each in moved(run.tree, one)]
+    found.sort(key=lambda row: -abs(np.nan_to_num(row.moved.shift)))
+    yield Prose(*_summary(found))
+    few = {row.reading.change for row in found if row.light == "not run"}
+    if few:
+        words = f"Too few draws to judge {', '.join(sorted(few))}."
+        yield Prose(words, "attention")
+    yield Table(
+        name,
+        f"Cohort means {how}, the largest shift first: mean, central 90 % interval, "
+        "Monte Carlo standard error, shift in posterior SDs of the fit. By "
+        f"reweighting; “attention”: more than {SHIFTED:g} SD; “not run”: fewer than "
+        f"{FEWEST:.0f} effective draws, too few to say.",
+        [_cells(row) for row in found],
+        [row.light for row in found],
+    )
+
+
+def _cells(row: _Row) -> dict[str, object]:
+    change, estimand = row.reading.change, row.moved
+    return {
+        "change": change,
+        "estimand": estimand.estimand,
+        "cohort": estimand.cohort,
+        "mean": estimand.mean,
+        "5 %": estimand.low,
+        "95 %": estimand.high,
+        "SE": estimand.error,
+        "shift (SD)": estimand.shift,
+        "ESS": round(row.reading.ess),
+    }
+
+
+def _summary(rows: Sequence[_Row]) -> tuple[str, Light]:
+    moving = [row for row in rows if row.light == "attention"]
+    if not moving:
+        return f"No cohort mean moves by more than {SHIFTED:g} posterior SD.", "pass"
+    worst = moving[0]
+    return (
+        f"{len(moving)} of {len(rows)} cohort means move by more than {SHIFTED:g} "
+        f"posterior SD; the most: {worst.moved.estimand} {worst.reading.change}, "
+        f"{worst.moved.shift:+.1f} SD.",
+        "attention",
+    )
+
+
+def _weighted(run: Run) -> xr.DataTree:
+    run.need("refined", "log_weight", "log_proposal", "log_likelihood")
+    return run.tree
+
+
+def _predicted(run: Run) -> list[Predicted]:
+    run.need("prior_estimand")
+    run.need("estimand")
+    return predicted(run.tree)
+
+
+def _levels(what: str, drawn: np.ndarray) -> dict[str, float]:
+    middle, low, high = (
+        np.quantile(drawn, INTERVAL) if drawn.size else (np.nan,) * len(INTERVAL)
+    )
+    return {f"{what} median": middle, f"{what} 5 %": low, f"{what} 95 %": high}
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    flat = np.ravel(values)
+    return flat[np.isfinite(flat)]
+
+
+def _draw(canvas: Canvas, shown: Sequence[Predicted], lines: int) -> None:
+    grid = canvas.subplots(lines, 3, squeeze=False).ravel()
+    for axes, one in zip(grid, shown, strict=False):
+        _draw_fact(axes, one)
+    for axes in grid[len(shown) :]:
+        axes.set_axis_off()
+
+
+def _draw_fact(axes: Axes, one: Predicted) -> None:
+    edges = _edges(one)
+    for drawn, colour, alpha in ((one.prior, GREY, 0.35), (one.posterior, BLUE, 0.35)):
+        heights, _ = np.histogram(drawn, edges)
+        share = heights / max(len(drawn), 1)
+        axes.stairs(share, edges, color=colour, fill=True, alpha=alpha)
+        axes.stairs(share, edges, color=colour, linewidth=1.0)
+    axes.axvline(one.reported, color=ORANGE, linewidth=1.6)
+    axes.set_title(f"{one.fact}: {one.words}")
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+
+
+def _edges(one: Predicted) -> np.ndarray:
+    """A bar for every count; equal bins of most of the draws for other numbers."""
+    both = np.concatenate([one.prior, one.posterior])
+    if np.all(both == np.round(both)):
+        last = max(both.max(), one.reported)
+        return np.arange(min(both.min(), one.reported) - 0.5, last + 1.0)
+    low, high = np.quantile(both, (0.005, 0.995))
+    return np.linspace(min(low, one.reported), max(high, one.reported), BINS + 1)
+
+
+SECTION = Section(
+    "evidence",
+    "Evidence",
+    (
+        Part("Published facts", facts),
+        Part("Predictions of the facts", predictions),
+        Part("What was learned of the estimands", learned),
+        Part("Without each fact", without),
+        Part("Other readings", otherwise),
+    ),
+)
