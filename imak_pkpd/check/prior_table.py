@@ -70,8 +70,7 @@ def prior_frame(found: PriorPredictive, size: int, number: int = 1) -> pd.DataFr
 
 def prior_rows(found: PriorPredictive, size: int, number: int = 1) -> Iterator[Row]:
     rng = np.random.default_rng(number)
-    for row, values in _everyone(found, "medians", "", found.medians):
-        yield row
+    yield from (row for row, _ in _everyone(found, "medians", "", found.medians))
     for row, values in _everyone(found, "trials", "", found.drawn):
         yield _counted(row, values, size, rng) if row.kind == "chance" else row
     for part, there in (("medians", found.medians), ("trials", found.drawn)):
@@ -117,19 +116,31 @@ def row_of(
 ) -> tuple[Row, Values]:
     """The row filled in, for the patients that are inside and solved."""
     solved = inside & ~there["failed"]
-    counts = {"patients": int(solved.sum()), "unsolved": int((inside & ~solved).sum())}
+    counts: dict = {
+        "patients": int(solved.sum()),
+        "unsolved": int((inside & ~solved).sum()),
+    }
     if isinstance(block, CrossingEstimand):
-        outcome = there[f"{name}_outcome"]
-        values = np.where(outcome == Outcome.never_above, 0.0, there[name])
-        values = np.where(outcome == Outcome.not_crossed, np.inf, values)
-        shares = {o.name: float(np.mean(outcome[solved] == o)) for o in Outcome}
-        row = replace(row, kind="time", **counts, **shares, **_over(values[solved]))
-        return row, values
-    values = there[name]
-    kind = "chance" if block.is_chance else "value"
+        values, said = _times(there[name], there[f"{name}_outcome"], solved)
+    else:
+        values, said = there[name], _mean(block, there[name], solved)
+    return replace(row, **counts, **said), values
+
+
+def _times(value: Values, outcome: Values, solved: Mask) -> tuple[Values, dict]:
+    """Times that can be ordered, their quantiles, and the share of each outcome."""
+    values = np.where(outcome == Outcome.never_above, 0.0, value)
+    values = np.where(outcome == Outcome.not_crossed, np.inf, values)
+    shares = {each.name: float(np.mean(outcome[solved] == each)) for each in Outcome}
+    return values, {"kind": "time", **shares, **_over(values[solved])}
+
+
+def _mean(block: AbstractEstimand, values: Values, solved: Mask) -> dict:
     mean, se = ratio(np.where(solved, values, 0.0), solved.astype(float))
-    spread = _over(values[solved]) if kind == "value" else {}
-    return replace(row, kind=kind, mean=mean, se=se, **counts, **spread), values
+    said = {"kind": "chance", "mean": mean, "se": se}
+    return (
+        said if block.is_chance else {**said, "kind": "value", **_over(values[solved])}
+    )
 
 
 def _over(values: Float[np.ndarray, " n"]) -> dict[str, float]:
