@@ -100,7 +100,12 @@ class Virtual:
 
     def outcomes(self, sites: Sites, estimands: Sequence[str]) -> Outcomes:
         """The estimands of every patient; NaN where one cannot be solved."""
-        model, schedule = self.individuals(sites)
+        return self.estimates(*self.individuals(sites), estimands)
+
+    def estimates(
+        self, model: AbstractModel, schedule: Schedule, estimands: Sequence[str]
+    ) -> Outcomes:
+        """The same of given patients."""
         path = solve(model, schedule, self.mesh, self.stepper)
         solved = path.status == 0
         found: Outcomes = {"failed": ~solved}
@@ -165,6 +170,43 @@ def prior_sites(*cohorts: Virtual, draws: int, number: int) -> dict[str, np.ndar
     return jax.tree.map(np.asarray, jax.jit(jax.vmap(one))(keys))
 
 
+def median_sites(cohort: Virtual) -> dict[str, Array]:
+    """All sites with every prior at its median."""
+
+    def median(site: Mapping[str, Any]) -> Array | None:
+        return _median(site["fn"]) if site["type"] == "sample" else None
+
+    sampled = substitute(partial(_shared, cohort), substitute_fn=median)
+    sites = trace(seed(sampled, jax.random.key(0))).get_trace()
+    kinds = ("sample", "deterministic")
+    return {n: s["value"] for n, s in sites.items() if s["type"] in kinds}
+
+
+def _median(prior: Any) -> Array:
+    """By the inverse of the distribution function; without one, of many draws."""
+    try:
+        return prior.icdf(jnp.full(prior.batch_shape, 0.5))
+    except RuntimeError:  # no inverse is written for some of NumPyro's distributions
+        return jnp.median(prior.sample(jax.random.key(0), (10_001,)), axis=0)
+
+
+def first_patients(who: VirtualPatients, number: int) -> VirtualPatients:
+    """The first `number` of them: quasi-random points themselves."""
+    return VirtualPatients(
+        who.normals[:number],
+        {name: column[:number] for name, column in who.columns.items()},
+        {name: column[:number] for name, column in who.amounts.items()},
+    )
+
+
+def with_patients(cohort: Virtual, who: VirtualPatients) -> Virtual:
+    """The cohort with other patients, on the same steps."""
+    schedule = _schedule(cohort.block, cohort.model, who)
+    steps = np.unique(np.asarray(cohort.mesh.clock))
+    mesh = _events(schedule, cohort.model, steps)
+    return replace(cohort, patients=who, schedule=schedule, mesh=mesh)
+
+
 def cohort_means(
     cohort: Virtual,
     sites: Mapping[str, np.ndarray],
@@ -175,12 +217,23 @@ def cohort_means(
 
     Of a crossing the shares of its outcomes. Draws go to all cores in chunks.
     """
-    run = _program(cohort.spec, cohort.model, cohort.name, tuple(estimands))
+    run = _program(
+        cohort.spec, cohort.model, cohort.name, cohort.stepper, tuple(estimands)
+    )
     arrays = jax.tree.map(jnp.asarray, cohort.arrays)
+    return over_draws(lambda chunk: run(chunk, arrays), sites, advance)
+
+
+def over_draws(
+    run: Callable[[Any], dict[str, Array]],
+    sites: Mapping[str, np.ndarray],
+    advance: Callable[[int], None] = lambda draws: None,
+) -> dict[str, np.ndarray]:
+    """A compiled function of all draws, which go to all cores in chunks."""
     chunks = list(_chunks(sites))
 
     def one(chunk: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        found = jax.tree.map(np.asarray, run(chunk, arrays))
+        found = jax.tree.map(np.asarray, run(chunk))
         advance(PER_CALL)
         return found
 
@@ -195,7 +248,11 @@ def cohort_means(
 
 @lru_cache(maxsize=8)
 def _program(
-    spec: FitSpec, model: type[AbstractModel], name: str, estimands: tuple[str, ...]
+    spec: FitSpec,
+    model: type[AbstractModel],
+    name: str,
+    stepper: AbstractStepper,
+    estimands: tuple[str, ...],
 ) -> Callable:
     """Means by draw of (sites, arrays): as many other patients compile nothing."""
 
@@ -208,7 +265,7 @@ def _program(
         }
 
     def many(sites: Sites, arrays: Arrays) -> dict[str, Float[Array, " draw"]]:
-        cohort = Virtual(spec, model, name, *arrays, Split())
+        cohort = Virtual(spec, model, name, *arrays, stepper)
         together = max(LANES // cohort.schedule.subjects, 1)
         return jax.lax.map(
             lambda values: one(values, cohort), dict(sites), batch_size=together
@@ -325,12 +382,7 @@ def _mesh(cohort: Virtual) -> Mesh:
 
 def _first(cohort: Virtual, number: int) -> dict[str, Any]:
     """The fields of a cohort of the first `number` patients."""
-    old = cohort.patients
-    who = VirtualPatients(
-        old.normals[:number],
-        {name: column[:number] for name, column in old.columns.items()},
-        {name: column[:number] for name, column in old.amounts.items()},
-    )
+    who = first_patients(cohort.patients, number)
     schedule = _schedule(cohort.block, cohort.model, who)
     return {
         "patients": who,

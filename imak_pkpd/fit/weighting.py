@@ -11,7 +11,7 @@ with a handful of facts the posterior is near the prior, and weights do better.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +30,7 @@ from imak_pkpd.fit.virtual import (
     virtual_cohort,
 )
 from imak_pkpd.model import AnyModel
+from imak_pkpd.solve.stepper import Adaptive
 
 BOLDNESS = 0.75
 """Power of the first weights by which draws are chosen: they carry the noise of few
@@ -37,6 +38,10 @@ patients, and a draw that was missed cannot come back."""
 
 Column = Float[np.ndarray, " draw"]
 Sites = Mapping[str, np.ndarray]
+
+
+CERTIFIED = 16  # posterior draws that are solved by the reference too
+REFERENCE = Adaptive(1e-6, 1e-6)  # far below the error of a step of the mesh
 
 
 class Terms(NamedTuple):
@@ -63,7 +68,8 @@ class Weighted:
     """Prior draws with their terms, and the refined ones with their weights.
 
     `log_weight` is normalised; `log_proposal` is minus the log of the chance of having
-    been refined; `scrambles` are the refined terms by set of quasi-random points.
+    been refined; `scrambles` are the refined terms by set of quasi-random points;
+    `solver` is the largest error of a mean by the mesh.
     """
 
     prior: Sites
@@ -74,6 +80,7 @@ class Weighted:
     log_proposal: Column
     log_weight: Column
     log_evidence: float
+    solver: Mapping[str, float]
     cpu_s: float
 
     @property
@@ -134,6 +141,7 @@ def weigh(
         log_proposal,
         log_weight - logsumexp(log_weight),
         float(logsumexp(log_weight) - np.log(block.prior_draws)),
+        solver_errors(spec, few, resampled_sites(sites, log_weight, block.seed)),
         time.process_time() - start,
     )
 
@@ -165,6 +173,25 @@ def averaged(spec: FitSpec, both: tuple[Terms, ...]) -> Terms:
     }
     failed = np.max([each.failed for each in both], axis=0)
     return Terms(means, _log_likelihoods(spec, means), failed)
+
+
+def resampled_sites(sites: Sites, log_weight: Column, number: int) -> Sites:
+    """A few draws of the posterior, for what is too dear for all."""
+    place = resampled(log_weight, CERTIFIED, np.random.default_rng(number))
+    return {name: value[place] for name, value in sites.items()}
+
+
+def solver_errors(
+    spec: FitSpec, cohorts: Mapping[str, Virtual], sites: Sites
+) -> dict[str, float]:
+    """The largest difference of a cohort mean from the adaptive reference's."""
+    exact = {name: replace(each, stepper=REFERENCE) for name, each in cohorts.items()}
+    ours, true = (terms_of(spec, each, sites).means for each in (cohorts, exact))
+    return {
+        f"{name} ({cohort})": float(np.max(np.abs(found[name] - true[cohort][name])))
+        for cohort, found in ours.items()
+        for name in found
+    }
 
 
 def inclusion(log_weight: Column, number: int) -> Column:
@@ -296,5 +323,6 @@ def as_attributes(spec: FitSpec, found: Weighted) -> dict[str, Any]:
         },
         "patients": {name: block.patients for name, block in spec.cohort.items()},
         "refined_patients": {n: block.refined for n, block in spec.cohort.items()},
+        "solver": dict(found.solver),
         "cpu_s": found.cpu_s,
     }
