@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterator
-from itertools import cycle
 from pathlib import Path
 
 import matplotlib as mpl
@@ -13,10 +12,13 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
 
 from imak_pkpd.check.prior_table import TITLE
-from imak_pkpd.report.figure import BLUE, GREY, ORANGE, PALE, SERIES, STYLE
+from imak_pkpd.report.figure import BLUE, GREY, ORANGE, PALE, STYLE
 
 LINE = 0.24
 """Inches of a row of dots."""
+
+FULL = 1.5
+"""The change with the full colour; above 1, so that ink is read on every colour."""
 
 
 def write_prior_figure(path: Path, frame: pd.DataFrame, size: int) -> None:
@@ -35,12 +37,13 @@ def write_prior_figure(path: Path, frame: pd.DataFrame, size: int) -> None:
 
 
 def _draw(canvas: Canvas, frame: pd.DataFrame, size: int, lines: list[int]) -> None:
-    panels = canvas.subplots(len(lines), 2, squeeze=False, height_ratios=lines)
     everyone = frame[(frame["where"] == "") & (frame.part != "scenario")]
-    _chances(panels[0, 0], everyone[everyone.kind == "chance"], size)
-    _times(panels[0, 1], everyone[everyone.kind == "time"])
-    for axes, kinds in zip(panels[1:].flat, (("chance",), ("share",)), strict=False):
-        _scenarios(axes, frame[frame.kind.isin(kinds)])
+    grid = canvas.add_gridspec(len(lines), 2, height_ratios=lines)
+    left, right = (canvas.add_subplot(grid[0, place]) for place in (0, 1))
+    _chances(left, everyone[everyone.kind == "chance"], size)
+    _times(right, everyone[everyone.kind == "time"])
+    if len(lines) > 1:
+        _scenarios(canvas.add_subplot(grid[1, :]), frame)
 
 
 def _rows(axes: Axes, names: list[str]) -> dict[str, int]:
@@ -85,17 +88,20 @@ def _parts(
         yield part, rows[rows.part == part], colour, shift
 
 
-def _scenarios(axes: Axes, rows: pd.DataFrame) -> None:
-    there = rows[rows.part == "scenario"]
-    place = _rows(axes, ["", *there["where"].unique()])
-    reference = rows[(rows.part == "medians") & (rows["where"] == "")]
-    both = pd.concat([reference, there])
-    groups = both.groupby("estimand", sort=False)
-    for colour, (name, own) in zip(cycle(SERIES), groups, strict=False):
-        heights = [place[where] for where in own["where"]]
-        axes.plot(
-            own["mean"], heights, "o", color=colour, markersize=4, label=str(name)
+def _scenarios(axes: Axes, frame: pd.DataFrame) -> None:
+    """Means by scenario and estimand, coloured by what a scenario changes."""
+    reference = (frame.part == "medians") & (frame["where"] == "")
+    rows = frame[reference | (frame.part == "scenario")]
+    rows = rows[rows.kind.isin(("chance", "share"))]
+    wide = rows.pivot_table("mean", "where", "estimand", sort=False)
+    values = wide.to_numpy()
+    axes.pcolormesh(values - values[0], cmap="RdBu_r", vmin=-FULL, vmax=FULL)
+    axes.invert_yaxis()
+    for (y, x), value in np.ndenumerate(values):
+        axes.text(
+            x + 0.5, y + 0.5, f"{value:.2f}", ha="center", va="center", fontsize=7
         )
-    axes.set_xlim(0, 1)
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.12), ncols=3)
-    axes.set_title("Scenarios at prior medians; on top as it is")
+    axes.set_yticks(np.arange(len(wide)) + 0.5, ["as it is", *wide.index[1:]])
+    columns = np.arange(len(wide.columns)) + 0.5
+    axes.set_xticks(columns, wide.columns, rotation=30, ha="right")
+    axes.set_title("Means by scenario, at prior medians; colour: change from the top")
