@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
 
 from imak_pkpd.check.fact_predictive import Predicted, predicted
 from imak_pkpd.check.reweighting import (
@@ -230,6 +231,8 @@ def _draw(canvas: Canvas, shown: Sequence[Predicted], lines: int) -> None:
 
 def _draw_fact(axes: Axes, one: Predicted) -> None:
     edges = _edges(one)
+    if _counted(one):
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     for drawn, colour, alpha in ((one.prior, GREY, 0.35), (one.posterior, BLUE, 0.35)):
         heights, _ = np.histogram(drawn, edges)
         share = heights / max(len(drawn), 1)
@@ -244,11 +247,17 @@ def _draw_fact(axes: Axes, one: Predicted) -> None:
 def _edges(one: Predicted) -> np.ndarray:
     """A bar for every count; equal bins of most of the draws for other numbers."""
     both = np.concatenate([one.prior, one.posterior])
-    if np.all(both == np.round(both)):
+    if _counted(one):
         last = max(both.max(), one.reported)
         return np.arange(min(both.min(), one.reported) - 0.5, last + 1.0)
     low, high = np.quantile(both, (0.005, 0.995))
     return np.linspace(min(low, one.reported), max(high, one.reported), BINS + 1)
+
+
+def _counted(one: Predicted) -> bool:
+    """Whether the fact is a count."""
+    both = np.concatenate([one.prior, one.posterior])
+    return bool(np.all(both == np.round(both)))
 
 
 SECTION = Section(
