@@ -8,8 +8,7 @@ from jaxtyping import Float
 
 Drawn = Float[np.ndarray, "chain draw"]
 
-# Random effects, in whichever form they were sampled.
-_EFFECTS = ("eta_", "z_", "phi_")
+_EFFECTS = "eta_"  # random effects: one a patient, who may be several subjects
 
 
 def population_arrays(tree: xr.DataTree) -> dict[str, Drawn]:

@@ -12,8 +12,11 @@ from rich.table import Table
 
 from imak_pkpd.check.convergence import Diagnostics, diagnose
 from imak_pkpd.check.parameter_table import INTERVAL, parameter_table
+from imak_pkpd.check.weighted_table import weighted_table
+from imak_pkpd.check.weighting import diagnose_weighting, is_weighted
 from imak_pkpd.cli.failure import DIAGNOSTIC
 from imak_pkpd.cli.screen import console, table
+from imak_pkpd.cli.weighted import estimand_screen, weighted_result
 from imak_pkpd.fit.record import Result
 from imak_pkpd.fit.run import POSTERIOR, read_record, update_record
 from imak_pkpd.fit.tree import read_tree
@@ -41,17 +44,28 @@ def finish(folder: Path, as_json: bool) -> None:
     Leaves with exit code 3 where a diagnostic failed.
     """
     tree = read_tree(folder / POSTERIOR)
-    diagnostics = diagnose(tree, solver_error(tree))
-    result = result_of(diagnostics, tree)
+    weighted, units = is_weighted(tree), units_of(folder)
+    diagnostics, result = judged_weights(tree) if weighted else judged_chains(tree)
     update_record(folder, result=result)
     report = write_report(folder)
-    frame = parameter_table(tree, units_of(folder))
+    frame = weighted_table(tree, units) if weighted else parameter_table(tree, units)
     if as_json:
         print(document(folder, report, frame, result))
     else:
-        show(folder, report, frame, diagnostics)
+        seen = estimand_screen(tree) if weighted else parameter_screen(frame)
+        show(folder, report, seen, diagnostics)
     if not diagnostics.passed:
         raise typer.Exit(DIAGNOSTIC)
+
+
+def judged_chains(tree: xr.DataTree) -> tuple[Diagnostics, Result]:
+    diagnostics = diagnose(tree, solver_error(tree))
+    return diagnostics, result_of(diagnostics, tree)
+
+
+def judged_weights(tree: xr.DataTree) -> tuple[Diagnostics, Result]:
+    diagnostics = diagnose_weighting(tree)
+    return diagnostics, weighted_result(diagnostics, tree)
 
 
 def certificate_of(tree: xr.DataTree) -> Mapping[str, Any]:
@@ -84,12 +98,10 @@ def units_of(folder: Path) -> dict[str, str]:
     return units | dict(model.outputs)
 
 
-def show(
-    folder: Path, report: Path, frame: pd.DataFrame, diagnostics: Diagnostics
-) -> None:
-    """The parameter table, the verdict and where things are."""
+def show(folder: Path, report: Path, seen: Table, diagnostics: Diagnostics) -> None:
+    """The table of answers, the verdict and where things are."""
     screen = console()
-    screen.print(parameter_screen(frame))
+    screen.print(seen)
     screen.print(diagnostics.verdict, soft_wrap=True)
     screen.print(f"run:    {folder}", soft_wrap=True)
     screen.print(f"report: {report}", soft_wrap=True)

@@ -27,6 +27,7 @@ def fit(
     from imak_pkpd.cli.finish import finish
     from imak_pkpd.cli.jax_settings import prepare_jax
     from imak_pkpd.cli.screen import console
+    from imak_pkpd.fit.evidence_fit import begin_evidence, only_evidence, run_evidence
     from imak_pkpd.fit.fit import begin, run
     from imak_pkpd.fit.spec import read_fit
 
@@ -34,8 +35,15 @@ def fit(
     given = {"chains": chains, "warmup": warmup, "draws": draws, "seed": seed}
     overrides = {name: value for name, value in given.items() if value is not None}
     command = ("imak", *sys.argv[1:])
+    spec = read_fit(path)
+    if only_evidence(spec):
+        spec, model, folder = begin_evidence(spec, RUNS, out, overrides, command)
+        with reported(folder), progress_bar(console(stderr=as_json)) as progress:
+            run_evidence(spec, model, folder, progress)
+        finish(folder, as_json)
+        return
     with resumable():
-        problem, folder = begin(read_fit(path), RUNS, out, overrides, command)
+        problem, folder = begin(spec, RUNS, out, overrides, command)
         with reported(folder), progress_bar(console(stderr=as_json)) as progress:
             run(problem, folder, progress)
     finish(folder, as_json)

@@ -67,6 +67,11 @@ class AbstractEstimand(BaseModel, abc.ABC):
         """The outputs of the model that it reads, by the key that names them."""
 
     @property
+    def is_chance(self) -> bool:
+        """Whether the number is the probability of an outcome."""
+        return False
+
+    @property
     def parameters_read(self) -> Mapping[str, str]:
         """The parameters of the model that it reads, by the key that names them."""
         return {}

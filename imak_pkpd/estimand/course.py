@@ -5,6 +5,7 @@ window = { kind = "time_above", output = "donor", above = 1.0 }
 auc    = { kind = "area", output = "donor" }
 top    = { kind = "peak", output = "donor" }
 mixed  = { kind = "value", output = "chimerism", at = 6.0 }    # without at: the end
+gvhd   = { kind = "value", output = "gvhd", chance = true }    # it is a probability
 """
 
 from collections.abc import Mapping
@@ -112,10 +113,18 @@ class PeakEstimand(AbstractCourse):
 
 
 class ValueEstimand(AbstractCourse):
-    """The output at a time after the start, or at the last record."""
+    """The output at a time after the start, or at the last record.
+
+    `chance` says that the output is the probability of an outcome.
+    """
 
     kind: Literal["value"]
     at: float | None = None
+    chance: bool = False
+
+    @property
+    def is_chance(self) -> bool:
+        return self.chance
 
     def estimate(self, reading: Reading) -> Estimates:
         curve = self.curve(reading)

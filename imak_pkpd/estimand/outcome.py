@@ -36,7 +36,15 @@ from imak_pkpd.solve.curve import logarithm, value_at
 Count = Annotated[int, Field(ge=0)]
 
 
-class RemissionEstimand(AbstractEstimand):
+class AbstractChance(AbstractEstimand):
+    """The probability of an outcome."""
+
+    @property
+    def is_chance(self) -> bool:
+        return True
+
+
+class RemissionEstimand(AbstractChance):
     """P(the output is below a level at one of the visits).
 
     The level is read with an error: its logarithm has the SD `spread`, which is
@@ -67,7 +75,7 @@ class RemissionEstimand(AbstractEstimand):
         )
 
 
-class NegativeEstimand(AbstractEstimand):
+class NegativeEstimand(AbstractChance):
     """P(at most `cut` of `cells` scored cells are positive), the mean over visits.
 
     The output is the share of positive cells, false ones included.
@@ -95,7 +103,7 @@ class NegativeEstimand(AbstractEstimand):
         )
 
 
-class ExtinctionEstimand(AbstractEstimand):
+class ExtinctionEstimand(AbstractChance):
     """P(no clonogenic cell of any clone survives): `value`, and ln(-ln P) as `log`.
 
     `clones` are outputs: ln of cells, and what kills them per cell and time. `growth`

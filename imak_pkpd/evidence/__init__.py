@@ -3,6 +3,7 @@
 `design`    [cohort.NAME]: how many, who they are, what they are given
 `patients`  quasi-random ones: covariates, groups, amounts, standard normals of eta
 `facts`     [evidence.NAME]: a count or a summary, and its log-likelihood
+`scenario`  [scenario.NAME]: the same patients, if one thing were otherwise
 A virtual patient is a node of an integral over patients, never a record.
 """
 
@@ -17,3 +18,4 @@ from imak_pkpd.evidence.patients import (
     VirtualPatients as VirtualPatients,
     virtual_patients as virtual_patients,
 )
+from imak_pkpd.evidence.scenario import ScenarioBlock as ScenarioBlock

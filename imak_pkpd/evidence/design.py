@@ -15,12 +15,22 @@
     [cohort.trial.dose]
     cells = { times = [0.0], amount = { median = 1e8, gsd = 1.3 }, per = "WT" }
 
+    [cohort.trial.strata]
+    tum_log10B0 = [9.0, 10.0]
+
 Columns and groups are read by [theta] as { column } and by [covariate].
 """
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from imak_pkpd.population.prior import PriorBlock, positive
 from imak_pkpd.population.refusal import hint, refusal
@@ -35,6 +45,15 @@ def _tuple(raw: Any) -> Any:
 
 
 Times = Annotated[tuple[float, ...], BeforeValidator(_tuple), Field(min_length=1)]
+
+
+def _rising(cuts: tuple[float, ...]) -> tuple[float, ...]:
+    if list(cuts) != sorted(set(cuts)):
+        raise refusal(f"got {list(cuts)}: write cuts that rise")
+    return cuts
+
+
+Cuts = Annotated[Times, AfterValidator(_rising)]
 
 
 class _Block(BaseModel):
@@ -95,6 +114,7 @@ class CohortBlock(_Block):
 
     They are followed from their first dose to `horizon`; `seed` scrambles the
     quasi-random points, `tolerance` is the relative error of one step of the mesh.
+    `strata` cut patients by a parameter's value, for tables of outcomes.
     """
 
     patients: Annotated[int, Field(ge=2)] = 64
@@ -105,6 +125,7 @@ class CohortBlock(_Block):
     covariate: dict[str, CovariateDesign] = {}
     group: dict[str, GroupDesign] = {}
     dose: dict[str, DoseDesign] = {}
+    strata: dict[str, Cuts] = {}
 
     @model_validator(mode="after")
     def _names(self) -> "CohortBlock":

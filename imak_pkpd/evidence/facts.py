@@ -27,8 +27,8 @@ from imak_pkpd.population.refusal import refusal
 LEAST = 1e-9
 """Means closer to 0 or 1 than this are held there: their logarithm stays finite."""
 
-NODES = 12  # Gauss-Jacobi: exact for polynomials of degree 23 in the observed share
-Mean = Float[Array, "..."]
+NODES = 24  # Gauss-Jacobi: exact to degree 47, so for the tail of 47 patients
+Mean = Float[Array | np.ndarray, "..."]
 Count = Annotated[int, Field(ge=0)]
 
 

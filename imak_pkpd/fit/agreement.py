@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from imak_pkpd.data import Dataset
+from imak_pkpd.fit.evidence_agreement import evidence_findings
 from imak_pkpd.fit.lines import Key
+from imak_pkpd.fit.scenario_agreement import scenario_findings
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.model import (
     AbstractLinear,
@@ -41,6 +43,8 @@ def check_fit(spec: FitSpec, model: type[AnyModel]) -> list[str]:
         *_estimands(spec, model),
         *_dvids(spec),
         *_data(spec, model),
+        *evidence_findings(spec, model),
+        *scenario_findings(spec, known),
     ]
     return [spec.source.sentence(path, text) for path, text in found]
 
@@ -168,7 +172,7 @@ def _one_per_patient(spec: FitSpec, parameter: str, path: Key) -> bool:
 
 
 def _outputs(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]:
-    if not spec.output:
+    if not spec.output and not spec.cohort:
         yield ("output",), "no [output.NAME] table: add one per measured output"
     for name, block in spec.output.items():
         place = ("output", name, "at_least") if block.at_least else ("output", name)
@@ -224,7 +228,8 @@ def _dvids(spec: FitSpec) -> Iterator[Finding]:
 
 def _data(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]:
     if spec.data is None:
-        yield ("data",), "no [data] table: add one with file and time"
+        if not spec.cohort:
+            yield ("data",), "no [data] table: add one with file and time"
         return
     if (spec.data.time or "") != model.time:
         yield (

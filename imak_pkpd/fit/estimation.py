@@ -14,6 +14,9 @@ class EstimationBlock(BaseModel):
     below 300 dimensions and diagonal above. `start` "map" climbs to the mode first,
     "prior" starts at prior medians. `method` "auto" runs one chain per thread on a
     CPU and all chains in one vectorised program on a GPU.
+
+    A fit of published facts without patients weighs `prior_draws` draws of the prior
+    and refines `refined_draws` of them; NUTS is not run.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,3 +32,5 @@ class EstimationBlock(BaseModel):
     metric: Literal["auto", "diagonal", "dense"] = "auto"
     start: Literal["map", "prior"] = "map"
     method: Literal["auto", "threads", "vectorised"] = "auto"
+    prior_draws: int = Field(default=16_000, ge=100)
+    refined_draws: int = Field(default=4_000, ge=50)

@@ -50,7 +50,8 @@ def read_problem(spec: FitSpec) -> Problem:
 
 def read_model(spec: FitSpec) -> type[AnyModel]:
     """The class in the model file (which is executed), in agreement with the fit."""
-    data_block(spec)
+    if not spec.cohort:
+        data_block(spec)
     refuse(missing_files(spec))
     model = load_model(spec.model)
     refuse(check_fit(spec, model))

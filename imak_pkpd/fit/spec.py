@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from imak_pkpd.data.block import DataBlock
 from imak_pkpd.estimand import EstimandBlock
-from imak_pkpd.evidence import CohortBlock, EvidenceBlock
+from imak_pkpd.evidence import CohortBlock, EvidenceBlock, ScenarioBlock
 from imak_pkpd.fit.estimation import EstimationBlock
 from imak_pkpd.fit.grammar import FitError, Source, read_source
 from imak_pkpd.fit.sentence import sentences
@@ -49,6 +49,7 @@ class FitSpec(BaseModel):
     covariate: dict[str, dict[str, CovariateBlock]] = {}
     cohort: dict[str, CohortBlock] = {}
     evidence: dict[str, EvidenceBlock] = {}
+    scenario: dict[str, ScenarioBlock] = {}
     estimand: dict[str, EstimandBlock] = {}
     solver: SolverBlock = SolverBlock.model_validate({})
     estimation: EstimationBlock = EstimationBlock()
@@ -132,7 +133,7 @@ def _toml(tables: Mapping[str, Any], above: str = "") -> Iterator[str]:
     if above:
         return
     for key, value in tables.items():
-        if key in ("output", "covariate", "cohort"):
+        if key in ("output", "covariate", "cohort", "scenario"):
             for name, inner in value.items():
                 yield from ("", f"[{key}.{_key(name)}]", *_toml(inner, name))
         elif isinstance(value, Mapping):

@@ -61,7 +61,7 @@ def result_tree(
     chains = draws.positions.shape[0]
     flat = {n: values[n][:, kept].reshape(-1, *values[n].shape[2:]) for n in latent}
     groups: dict[str, Group] = {
-        "posterior": posterior_group(_public(values), problem.schedule.patients),
+        "posterior": posterior_group(public_sites(values), problem.schedule.patients),
         **statistics_groups(draws),
         "log_likelihood": {"log_likelihood": Variable((*DRAW, "subject"), by_subject)},
         "log_prior": {"log_prior": Variable(DRAW, _log_prior(made, args, draws))},
@@ -69,7 +69,7 @@ def result_tree(
         "constant_data": _constant(problem),
         "posterior_predictive": _predictive(problem, forms, mesh, flat, chains),
         "estimand": estimand_group(problem, forms, mesh, flat, chains),
-        "prior": posterior_group(_public(prior), problem.schedule.patients),
+        "prior": posterior_group(public_sites(prior), problem.schedule.patients),
         "prior_predictive": prior_replicates,
     }
     groups = {name: group for name, group in groups.items() if group}
@@ -81,10 +81,21 @@ def result_tree(
     return tree
 
 
-def _public(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Without the sites that only serve sampling: z_p, phi_p, factors of blocks."""
+_OWNED = ("theta_", "eta_")  # sites that are there for every parameter that varies
+
+
+def public_sites(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Without the sites that only serve sampling: z_p, phi_p, factors of blocks.
+
+    A parameter may be called z_q itself: it is known by its theta_z_q or eta_z_q.
+    """
     inner = ("z_", "phi_", "cholesky_", "precision_")
-    return {name: v for name, v in values.items() if not name.startswith(inner)}
+    parameters = {name.partition("_")[2] for name in values if name.startswith(_OWNED)}
+    return {
+        name: value
+        for name, value in values.items()
+        if name.removesuffix("_pop") in parameters or not name.startswith(inner)
+    }
 
 
 def _log_prior(

@@ -27,6 +27,8 @@ GROUPS = (
     "estimand",
     "prior",
     "prior_predictive",
+    "prior_estimand",
+    "refined",
 )
 _DRAW = ("chain", "draw")
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property, lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -47,11 +47,12 @@ from imak_pkpd.solve.trajectory import solve
 
 PILOTS = 32  # prior draws that place the steps
 SHARE = 0.98  # of their patients whose error is met; the certificate tells of the rest
-TOGETHER = 8  # draws in one program: their curves stay in the cache
+LANES = 512  # patients and draws in one program: their curves stay in the cache
 PER_CALL = 64  # draws between two signs of life
 
 Sites = Mapping[str, Array]
 Outcomes = dict[str, Float[Array, " patient"]]
+Arrays = tuple[VirtualPatients, Schedule, Mesh]
 Means = dict[str, Float[np.ndarray, " draw"]]
 
 
@@ -74,13 +75,14 @@ class Virtual:
     def block(self) -> CohortBlock:
         return self.spec.cohort[self.name]
 
+    @property
+    def arrays(self) -> Arrays:
+        """What differs between cohorts of one design."""
+        return self.patients, self.schedule, self.mesh
+
     @cached_property
     def population(self) -> Population:
         return population_of(self.spec, self.model, {}, self.schedule)
-
-    def sample(self) -> None:
-        """The NumPyro sites: theta, omega, coefficients, amounts with a prior."""
-        _shared(self)
 
     def individuals(self, sites: Sites) -> tuple[AbstractModel, Schedule]:
         """The models of all patients and what they are given, at one draw."""
@@ -98,7 +100,12 @@ class Virtual:
 
     def outcomes(self, sites: Sites, estimands: Sequence[str]) -> Outcomes:
         """The estimands of every patient; NaN where one cannot be solved."""
-        model, schedule = self.individuals(sites)
+        return self.estimates(*self.individuals(sites), estimands)
+
+    def estimates(
+        self, model: AbstractModel, schedule: Schedule, estimands: Sequence[str]
+    ) -> Outcomes:
+        """The same of given patients."""
         path = solve(model, schedule, self.mesh, self.stepper)
         solved = path.status == 0
         found: Outcomes = {"failed": ~solved}
@@ -118,10 +125,12 @@ def virtual_cohort(
     name: str,
     patients: int | None = None,
     scramble: int = 0,
+    like: Virtual | None = None,
 ) -> Virtual:
     """The cohort `name` with its own number of patients, or another.
 
-    `scramble` is added to the seed of its quasi-random points.
+    `scramble` is added to the seed of its quasi-random points; `like` is a cohort of
+    the same design, whose steps are taken.
     """
     block = spec.cohort[name]
     assert issubclass(model, AbstractModel)  # estimands need states: `check_fit`
@@ -135,25 +144,67 @@ def virtual_cohort(
     made = Virtual(
         spec, model, name, who, schedule, _events(schedule, model, []), Split()
     )
-    return replace(made, mesh=_mesh(made))
+    if like is None:
+        return replace(made, mesh=_mesh(made))
+    steps = np.unique(np.asarray(like.mesh.clock))
+    return replace(made, mesh=_events(schedule, model, steps))
 
 
-def on_mesh_of(cohort: Virtual, other: Virtual) -> Virtual:
-    """The cohort on the steps of another one: patients differ, their times do not."""
-    steps = np.unique(np.asarray(other.mesh.clock))
-    return replace(cohort, mesh=_events(cohort.schedule, cohort.model, steps))
+def prior_sites(*cohorts: Virtual, draws: int, number: int) -> dict[str, np.ndarray]:
+    """Draws of all sites from the prior, deterministic ones included.
 
+    Cohorts share theta and omega; the amounts are each one's own.
+    """
 
-def prior_sites(cohort: Virtual, draws: int, number: int) -> dict[str, np.ndarray]:
-    """Draws of all sites from the prior, deterministic ones included."""
+    def sampled() -> None:
+        _shared(cohorts[0])
+        for other in cohorts[1:]:
+            _sampled_amounts(other)
 
     def one(key: Array) -> dict[str, Array]:
-        sites = trace(seed(cohort.sample, key)).get_trace()
+        sites = trace(seed(sampled, key)).get_trace()
         kinds = ("sample", "deterministic")
         return {n: s["value"] for n, s in sites.items() if s["type"] in kinds}
 
     keys = jax.random.split(jax.random.key(number), draws)
     return jax.tree.map(np.asarray, jax.jit(jax.vmap(one))(keys))
+
+
+def median_sites(cohort: Virtual) -> dict[str, Array]:
+    """All sites with every prior at its median."""
+
+    def median(site: Mapping[str, Any]) -> Array | None:
+        return _median(site["fn"]) if site["type"] == "sample" else None
+
+    sampled = substitute(partial(_shared, cohort), substitute_fn=median)
+    sites = trace(seed(sampled, jax.random.key(0))).get_trace()
+    kinds = ("sample", "deterministic")
+    return {n: s["value"] for n, s in sites.items() if s["type"] in kinds}
+
+
+def _median(prior: Any) -> Array:
+    """By the inverse of the distribution function; without one, of many draws."""
+    try:
+        return prior.icdf(jnp.full(prior.batch_shape, 0.5))
+    except RuntimeError:  # no inverse is written for some of NumPyro's distributions
+        return jnp.median(prior.sample(jax.random.key(0), (10_001,)), axis=0)
+
+
+def first_patients(who: VirtualPatients, number: int) -> VirtualPatients:
+    """The first `number` of them: quasi-random points themselves."""
+    return VirtualPatients(
+        who.normals[:number],
+        {name: column[:number] for name, column in who.columns.items()},
+        {name: column[:number] for name, column in who.amounts.items()},
+    )
+
+
+def with_patients(cohort: Virtual, who: VirtualPatients) -> Virtual:
+    """The cohort with other patients, on the same steps."""
+    schedule = _schedule(cohort.block, cohort.model, who)
+    steps = np.unique(np.asarray(cohort.mesh.clock))
+    mesh = _events(schedule, cohort.model, steps)
+    return replace(cohort, patients=who, schedule=schedule, mesh=mesh)
 
 
 def cohort_means(
@@ -166,7 +217,19 @@ def cohort_means(
 
     Of a crossing the shares of its outcomes. Draws go to all cores in chunks.
     """
-    run = jax.jit(partial(_means, cohort, tuple(estimands)))
+    run = _program(
+        cohort.spec, cohort.model, cohort.name, cohort.stepper, tuple(estimands)
+    )
+    arrays = jax.tree.map(jnp.asarray, cohort.arrays)
+    return over_draws(lambda chunk: run(chunk, arrays), sites, advance)
+
+
+def over_draws(
+    run: Callable[[Any], dict[str, Array]],
+    sites: Mapping[str, np.ndarray],
+    advance: Callable[[int], None] = lambda draws: None,
+) -> dict[str, np.ndarray]:
+    """A compiled function of all draws, which go to all cores in chunks."""
     chunks = list(_chunks(sites))
 
     def one(chunk: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -183,10 +246,17 @@ def cohort_means(
     }
 
 
-def _means(
-    cohort: Virtual, estimands: tuple[str, ...], sites: Sites
-) -> dict[str, Float[Array, " draw"]]:
-    def one(values: Sites) -> dict[str, Float[Array, ""]]:
+@lru_cache(maxsize=8)
+def _program(
+    spec: FitSpec,
+    model: type[AbstractModel],
+    name: str,
+    stepper: AbstractStepper,
+    estimands: tuple[str, ...],
+) -> Callable:
+    """Means by draw of (sites, arrays): as many other patients compile nothing."""
+
+    def one(values: Sites, cohort: Virtual) -> dict[str, Float[Array, ""]]:
         found = cohort.outcomes(values, estimands)
         return {
             name: jnp.mean(value, dtype=float)
@@ -194,7 +264,14 @@ def _means(
             if not name.endswith("_outcome")
         }
 
-    return jax.lax.map(one, dict(sites), batch_size=TOGETHER)
+    def many(sites: Sites, arrays: Arrays) -> dict[str, Float[Array, " draw"]]:
+        cohort = Virtual(spec, model, name, *arrays, stepper)
+        together = max(LANES // cohort.schedule.subjects, 1)
+        return jax.lax.map(
+            lambda values: one(values, cohort), dict(sites), batch_size=together
+        )
+
+    return jax.jit(many)
 
 
 def _chunks(sites: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
@@ -288,7 +365,7 @@ def _mesh(cohort: Virtual) -> Mesh:
         cohort,
         **_first(cohort, min(16, cohort.schedule.subjects)),
     )
-    drawn = prior_sites(few, PILOTS, cohort.block.seed)
+    drawn = prior_sites(few, draws=PILOTS, number=cohort.block.seed)
     at = [{n: jnp.asarray(v[i]) for n, v in drawn.items()} for i in range(PILOTS)]
     pilots = [few.individuals(sites) for sites in at]
     made = calibrate(
@@ -305,12 +382,7 @@ def _mesh(cohort: Virtual) -> Mesh:
 
 def _first(cohort: Virtual, number: int) -> dict[str, Any]:
     """The fields of a cohort of the first `number` patients."""
-    old = cohort.patients
-    who = VirtualPatients(
-        old.normals[:number],
-        {name: column[:number] for name, column in old.columns.items()},
-        {name: column[:number] for name, column in old.amounts.items()},
-    )
+    who = first_patients(cohort.patients, number)
     schedule = _schedule(cohort.block, cohort.model, who)
     return {
         "patients": who,

@@ -16,10 +16,10 @@ class Carriage(AbstractStatic):
     time = "week"
     outputs = {"present": "probability"}
 
-    b0: Scalar = parameter("", "log odds on placebo at first", scale="identity")
-    b1: Scalar = parameter("", "of the drug", scale="identity")
-    b2: Scalar = parameter("", "of the drug, well taken", scale="identity")
-    b3: Scalar = parameter("", "after week 2", scale="identity")
+    b0: Scalar = parameter("log odds", "on placebo at first", scale="identity")
+    b1: Scalar = parameter("log odds", "of the drug", scale="identity")
+    b2: Scalar = parameter("log odds", "of the drug, well taken", scale="identity")
+    b3: Scalar = parameter("log odds", "after week 2", scale="identity")
 
     def observe(self, t: Scalar, inputs: Inputs) -> Mapping[str, Scalar]:
         own = inputs.covariate

@@ -45,8 +45,8 @@ def rejection(
     Both cells saturate it: a killer takes at most kappa cells per day (2-16: Halle et
     al. 2016, Immunity 44:233), a donor cell is killed at most at rate kappa.
     """
-    seen = jnp.maximum(killers, 0.0)
-    return greatest * killers / (half + seen + jnp.maximum(donor, 0.0))
+    seen = jnp.maximum(killers, 0.0)  # a solver's negative killers feed no donor cell
+    return greatest * seen / (half + seen + jnp.maximum(donor, 0.0))
 
 
 def veto(
@@ -55,4 +55,5 @@ def veto(
 ) -> Scalar:  # fmt: skip
     """kappa_G D_A/(h + D_A + A1 + A2): donor T cells kill those who reject them."""
     others = jnp.maximum(primed, 0.0) + jnp.maximum(killers, 0.0)
-    return greatest * alloreactive / (half + jnp.maximum(alloreactive, 0.0) + others)
+    seen = jnp.maximum(alloreactive, 0.0)
+    return greatest * seen / (half + seen + others)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
@@ -143,7 +144,9 @@ def values(run: Run) -> Iterator[Block]:
     posterior = run.need("posterior", "subject")
     rows: list[dict[str, object]] = [{"patient": label} for label in run.subjects]
     for name, variable in posterior.data_vars.items():
-        if set(variable.dims) != {"chain", "draw", "subject"} or _internal(str(name)):
+        if set(variable.dims) != {"chain", "draw", "subject"}:
+            continue
+        if _internal(str(name), posterior):
             continue
         draws = variable.transpose("subject", "chain", "draw").values
         flat = draws.reshape(len(draws), -1)
@@ -158,9 +161,11 @@ def values(run: Run) -> Iterator[Block]:
     )
 
 
-def _internal(name: str) -> bool:
+def _internal(name: str, posterior: xr.Dataset) -> bool:
     """Whether a variable is a random effect or an auxiliary of the sampler."""
-    return name.startswith(("eta_", "z_", "solve_status", "log_likelihood"))
+    if name.startswith("z_"):  # or a parameter that is called so
+        return f"eta_{name.removeprefix('z_')}" in posterior
+    return name.startswith(("eta_", "solve_status", "log_likelihood"))
 
 
 SECTION = Section(

@@ -1,0 +1,71 @@
+"""Where cohorts, facts and estimands of a fit file must agree with each other."""
+
+from collections.abc import Iterator
+
+from imak_pkpd.estimand import CrossingEstimand
+from imak_pkpd.fit.lines import Key
+from imak_pkpd.fit.spec import FitSpec
+from imak_pkpd.model import AbstractModel, AnyModel
+from imak_pkpd.population.refusal import hint
+
+Finding = tuple[Key, str]
+
+
+def evidence_findings(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]:
+    """Keys that are wrong, and why; nothing for a fit without cohorts."""
+    if spec.cohort and not issubclass(model, AbstractModel):
+        yield ("cohort",), f"{model.__name__} has no states: a cohort is solved in time"
+        return
+    yield from _cohorts(spec, model)
+    yield from _facts(spec)
+
+
+def _cohorts(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]:
+    for name, block in spec.cohort.items():
+        for dose in block.dose:
+            if dose not in model.doses:
+                near = hint(dose, model.doses)
+                yield (
+                    ("cohort", name, "dose", dose),
+                    f"the model has no such dose{near}",
+                )
+        for path, column in _columns(spec):
+            if column not in block.columns:
+                near = hint(column, block.columns)
+                yield path, f"cohort {name} has no column '{column}'{near}"
+        for estimand, line in spec.estimand.items():
+            if line.dose is not None and line.dose not in block.dose:
+                near = hint(line.dose, block.dose)
+                text = f"cohort {name} gets no dose '{line.dose}'{near}"
+                yield ("estimand", estimand, "dose"), text
+
+
+def _columns(spec: FitSpec) -> Iterator[tuple[Key, str]]:
+    """The data columns that the parameters read."""
+    for name, theta in spec.theta.items():
+        if theta.column is not None:
+            yield ("theta", name, "column"), theta.column
+    for name, effects in spec.covariate.items():
+        for key, block in effects.items():
+            yield ("covariate", name, key), block.column or key
+
+
+def _facts(spec: FitSpec) -> Iterator[Finding]:
+    for name, fact in spec.evidence.items():
+        path = ("evidence", name)
+        if fact.cohort not in spec.cohort:
+            near = hint(fact.cohort, spec.cohort)
+            yield (*path, "cohort"), f"there is no [cohort.{fact.cohort}]{near}"
+        for key, read in (
+            ("of", fact.of),
+            *(("alternatives", a) for a in fact.alternatives),
+        ):
+            if read not in spec.estimand:
+                near = hint(read, spec.estimand)
+                yield (*path, key), f"there is no estimand '{read}'{near}"
+            elif isinstance(spec.estimand[read], CrossingEstimand):
+                yield (
+                    (*path, key),
+                    f"'{read}' is a crossing, which may have no time: a fact needs a "
+                    "mean over patients (a probability, a value, an area)",
+                )

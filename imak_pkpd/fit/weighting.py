@@ -1,0 +1,328 @@
+"""The posterior of published facts by weighting prior draws: forward solves only.
+
+A mean over a fixed cohort is a staircase in the parameters, on which gradients mislead;
+with a handful of facts the posterior is near the prior, and weights do better.
+
+1. Draw from the prior; weigh by the facts, on few virtual patients.
+2. Choose draws to refine, the likelier the more often, each at most once.
+3. Solve those again on many patients, at two scrambles of the quasi-random points;
+   weigh by the facts there, over the chance of having been chosen.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.special import logsumexp
+
+from imak_pkpd.estimand import CrossingEstimand
+from imak_pkpd.fit.certificate import weight_quality
+from imak_pkpd.fit.progress import Progress
+from imak_pkpd.fit.spec import FitSpec
+from imak_pkpd.fit.virtual import (
+    Means,
+    Virtual,
+    cohort_means,
+    prior_sites,
+    virtual_cohort,
+)
+from imak_pkpd.model import AnyModel
+from imak_pkpd.solve.stepper import Adaptive
+
+BOLDNESS = 0.75
+"""Power of the first weights by which draws are chosen: they carry the noise of few
+patients, and a draw that was missed cannot come back."""
+
+Column = Float[np.ndarray, " draw"]
+Sites = Mapping[str, np.ndarray]
+
+
+CERTIFIED = 16  # posterior draws that are solved by the reference too
+REFERENCE = Adaptive(1e-6, 1e-6)  # far below the error of a step of the mesh
+
+
+class Terms(NamedTuple):
+    """At every draw: means by cohort and estimand, and log-likelihoods by fact.
+
+    An alternative reading A of a fact F is the fact "F [A]". `failed` is the share of
+    virtual patients that cannot be solved.
+    """
+
+    means: Mapping[str, Means]
+    log_likelihood: Mapping[str, Column]
+    failed: Column
+
+    def total(self, facts: Mapping[str, bool]) -> Column:
+        """The log-likelihood of all facts that are used; -inf where a solve failed."""
+        draws = np.zeros(len(self.failed))
+        used = (self.log_likelihood[name] for name, use in facts.items() if use)
+        total = sum(used, start=draws)
+        return np.where(np.isfinite(total) & (self.failed == 0), total, -np.inf)
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """Prior draws with their terms, and the refined ones with their weights.
+
+    `log_weight` is normalised; `log_proposal` is minus the log of the chance of having
+    been refined; `scrambles` are the refined terms by set of quasi-random points;
+    `solver` is the largest error of a mean by the mesh.
+    """
+
+    prior: Sites
+    first: Terms
+    sites: Sites
+    refined: Terms
+    scrambles: tuple[Terms, Terms]
+    log_proposal: Column
+    log_weight: Column
+    log_evidence: float
+    solver: Mapping[str, float]
+    cpu_s: float
+
+    @property
+    def ess(self) -> float:
+        """1 / sum of squared weights."""
+        return float(1.0 / np.sum(np.exp(2 * self.log_weight)))
+
+    @property
+    def k_hat(self) -> float:
+        """The Pareto shape of the tail of the weights."""
+        return weight_quality(self.log_weight[np.isfinite(self.log_weight)])[0]
+
+
+def fact_names(spec: FitSpec) -> dict[str, bool]:
+    """Facts and their alternatives, and whether each is used."""
+    return {
+        name: use
+        for fact, block in spec.evidence.items()
+        for name, use in (
+            (fact, block.use),
+            *((f"{fact} [{other}]", False) for other in block.alternatives),
+        )
+    }
+
+
+def weigh(
+    spec: FitSpec, model: type[AnyModel], progress: Progress, refine: bool = True
+) -> Weighted:
+    """The weighted posterior of a fit file with facts and without patients."""
+    start, block = time.process_time(), spec.estimation
+    progress.stage("placing the steps of the virtual patients")
+    few = {name: virtual_cohort(spec, model, name) for name in spec.cohort}
+    prior = prior_sites(*few.values(), draws=block.prior_draws, number=block.seed)
+    first = terms_of(
+        spec, few, prior, _told(progress, "prior draws", block.prior_draws)
+    )
+    chance = inclusion(first.total(fact_names(spec)), block.refined_draws)
+    chosen = systematic(chance, np.random.default_rng(block.seed))
+    sites = {name: value[chosen] for name, value in prior.items()}
+    both = tuple(
+        terms_of(
+            spec,
+            {name: _many(cohort, scramble) for name, cohort in few.items()},
+            sites,
+            _told(progress, f"refined draws, points {scramble}", len(chosen)),
+        )
+        for scramble in (1, 2)
+    )
+    refined = averaged(spec, both)
+    log_proposal = -np.log(chance[chosen])
+    log_weight = refined.total(fact_names(spec)) + log_proposal
+    return Weighted(
+        prior,
+        first,
+        sites,
+        refined,
+        (both[0], both[1]),
+        log_proposal,
+        log_weight - logsumexp(log_weight),
+        float(logsumexp(log_weight) - np.log(block.prior_draws)),
+        solver_errors(spec, few, resampled_sites(sites, log_weight, block.seed)),
+        time.process_time() - start,
+    )
+
+
+def terms_of(
+    spec: FitSpec,
+    cohorts: Mapping[str, Virtual],
+    sites: Sites,
+    advance: Callable[[int], None] = lambda draws: None,
+) -> Terms:
+    """Means of all estimands over all cohorts, and what they say of the facts."""
+    wanted = _with_means(spec)
+    means = {
+        name: cohort_means(cohort, sites, wanted, advance)
+        for name, cohort in cohorts.items()
+    }
+    failed = np.max([means[name].pop("failed") for name in cohorts], axis=0)
+    return Terms(means, _log_likelihoods(spec, means), failed)
+
+
+def averaged(spec: FitSpec, both: tuple[Terms, ...]) -> Terms:
+    """The terms on all quasi-random points together."""
+    means = {
+        cohort: {
+            name: np.mean([each.means[cohort][name] for each in both], axis=0)
+            for name in found
+        }
+        for cohort, found in both[0].means.items()
+    }
+    failed = np.max([each.failed for each in both], axis=0)
+    return Terms(means, _log_likelihoods(spec, means), failed)
+
+
+def resampled_sites(sites: Sites, log_weight: Column, number: int) -> Sites:
+    """A few draws of the posterior, for what is too dear for all."""
+    place = resampled(log_weight, CERTIFIED, np.random.default_rng(number))
+    return {name: value[place] for name, value in sites.items()}
+
+
+def solver_errors(
+    spec: FitSpec, cohorts: Mapping[str, Virtual], sites: Sites
+) -> dict[str, float]:
+    """The largest difference of a cohort mean from the adaptive reference's."""
+    exact = {name: replace(each, stepper=REFERENCE) for name, each in cohorts.items()}
+    ours, true = (terms_of(spec, each, sites).means for each in (cohorts, exact))
+    return {
+        f"{name} ({cohort})": float(np.max(np.abs(found[name] - true[cohort][name])))
+        for cohort, found in ours.items()
+        for name in found
+    }
+
+
+def inclusion(log_weight: Column, number: int) -> Column:
+    """The chance of each draw to be chosen: `number` of them in all, none above 1.
+
+    Proportional to weight^BOLDNESS; who reaches 1 leaves the rest to the others.
+    """
+    size = np.exp(BOLDNESS * (log_weight - log_weight.max()))
+    if np.count_nonzero(size) <= number:
+        return (size > 0).astype(float)
+    certain = np.zeros(len(size), bool)
+    while True:
+        left = number - certain.sum()
+        chance = np.where(certain, 1.0, left * size / size[~certain].sum())
+        over = (chance > 1.0) & ~certain
+        if not over.any():
+            return np.minimum(chance, 1.0)
+        certain |= over
+
+
+def systematic(chance: Column, rng: np.random.Generator) -> Int[np.ndarray, " chosen"]:
+    """Draws chosen with their chances, as evenly as can be (Madow 1949)."""
+    order = rng.permutation(len(chance))
+    ends = np.cumsum(chance[order])
+    ticks = np.arange(rng.random(), ends[-1], 1.0)
+    return np.sort(
+        order[np.searchsorted(ends, ticks, side="right").clip(max=len(order) - 1)]
+    )
+
+
+def resampled(
+    log_weight: Column, draws: int, rng: np.random.Generator
+) -> Int[np.ndarray, " draw"]:
+    """Equally weighted draws in random order: each as often as its weight says."""
+    ends = np.cumsum(np.exp(log_weight - logsumexp(log_weight)))
+    ticks = (np.arange(draws) + rng.random()) / draws * ends[-1]
+    found = np.searchsorted(ends, ticks, side="right").clip(max=len(ends) - 1)
+    return rng.permutation(found)
+
+
+class Agreement(NamedTuple):
+    """A weighted mean at either set of points, and its combined standard error."""
+
+    first: float
+    second: float
+    se: float
+
+
+def scrambles_agree(spec: FitSpec, found: Weighted) -> dict[str, Agreement]:
+    """Posterior means of the estimands at each scramble, weights and all."""
+    made = {}
+    for cohort, means in found.refined.means.items():
+        for name in means:
+            both = [
+                _estimate(spec, found, terms, cohort, name) for terms in found.scrambles
+            ]
+            (a, se_a), (b, se_b) = both
+            made[f"{name} ({cohort})"] = Agreement(a, b, float(np.hypot(se_a, se_b)))
+    return made
+
+
+def _estimate(
+    spec: FitSpec, found: Weighted, terms: Terms, cohort: str, name: str
+) -> tuple[float, float]:
+    """The weighted mean by one set of points, with its standard error."""
+    log_weight = terms.total(fact_names(spec)) + found.log_proposal
+    weight = np.exp(log_weight - logsumexp(log_weight))
+    values = np.where(weight > 0, terms.means[cohort][name], 0.0)
+    mean = float(weight @ values)
+    return mean, float(np.sqrt(np.sum(weight**2 * (values - mean) ** 2)))
+
+
+def _log_likelihoods(spec: FitSpec, means: Mapping[str, Means]) -> dict[str, Column]:
+    found = {}
+    for name, fact in spec.evidence.items():
+        own = means[fact.cohort]
+        found[name] = np.asarray(fact.log_likelihood(own[fact.of]))
+        for other in fact.alternatives:
+            found[f"{name} [{other}]"] = np.asarray(fact.log_likelihood(own[other]))
+    return found
+
+
+def _with_means(spec: FitSpec) -> tuple[str, ...]:
+    """The estimands that every patient has: a crossing may have no time."""
+    return tuple(
+        name
+        for name, block in spec.estimand.items()
+        if not isinstance(block, CrossingEstimand)
+    )
+
+
+def _many(cohort: Virtual, scramble: int) -> Virtual:
+    """The refined cohort, other points each time, on the steps of the first one."""
+    more = cohort.block.refined
+    return virtual_cohort(
+        cohort.spec, cohort.model, cohort.name, more, scramble, like=cohort
+    )
+
+
+def _told(progress: Progress, what: str, total: int) -> Callable[[int], None]:
+    """Says how many draws are done, at every tenth of them."""
+    done = [0]
+
+    def advance(draws: int) -> None:
+        before, done[0] = done[0], done[0] + draws
+        if before * 10 // total != done[0] * 10 // total:
+            progress.stage(f"{what}: {min(done[0], total)} of {total}")
+
+    return advance
+
+
+def failures(terms: Terms) -> Bool[np.ndarray, " draw"]:
+    """The draws at which a virtual patient could not be solved."""
+    return terms.failed > 0
+
+
+def as_attributes(spec: FitSpec, found: Weighted) -> dict[str, Any]:
+    """The figures of the weighting, as the report reads them."""
+    return {
+        "prior_draws": len(found.first.failed),
+        "refined_draws": len(found.log_weight),
+        "failed": int(failures(found.first).sum()),
+        "ess": found.ess,
+        "largest_weight": float(np.exp(found.log_weight.max())),
+        "log_evidence": found.log_evidence,
+        "khat": found.k_hat,
+        "scrambles": {
+            name: each._asdict() for name, each in scrambles_agree(spec, found).items()
+        },
+        "patients": {name: block.patients for name, block in spec.cohort.items()},
+        "refined_patients": {n: block.refined for n, block in spec.cohort.items()},
+        "solver": dict(found.solver),
+        "cpu_s": found.cpu_s,
+    }

@@ -1,0 +1,84 @@
+"""Cohort means against the closed form of one compartment, patient by patient."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imak_pkpd.fit.problem import read_model
+from imak_pkpd.fit.spec import FitSpec, read_fit
+from imak_pkpd.fit.virtual import Virtual, cohort_means, prior_sites, virtual_cohort
+
+FIT = """
+problem = "boluses to patients that do not exist"
+model = "{root}/models/pk1_iv.py"
+[theta]
+CL = {{ median = 5.0, gsd = 1.3 }}
+V1 = {{ median = 20.0, gsd = 1.2 }}
+[omega]
+CL = {{ fixed = 0.3 }}
+V1 = {{ median = 0.2, gsd = 1.2 }}
+[cohort.trial]
+patients = 16
+refined = 32
+horizon = 24.0
+tolerance = 1e-6
+[cohort.trial.covariate]
+WT = {{ median = 70.0, gsd = 1.2 }}
+[cohort.trial.dose]
+central = {{ times = [0.0, 6.0], amount = {{ median = 2.0, gsd = 1.2 }}, per = "WT" }}
+[estimand]
+auc = {{ kind = "area", output = "concentration" }}
+late = {{ kind = "value", output = "concentration" }}
+gone = {{ kind = "crossing", output = "concentration", below = 1.0 }}
+"""
+DRAWS = 70  # more than one call holds, and not a multiple of it
+
+
+@pytest.fixture
+def spec(root: Path, tmp_path: Path) -> FitSpec:
+    (tmp_path / "fit.toml").write_text(FIT.format(root=root))
+    return read_fit(tmp_path / "fit.toml")
+
+
+@pytest.fixture
+def cohort(spec: FitSpec) -> Virtual:
+    return virtual_cohort(spec, read_model(spec), "trial")
+
+
+def test_means_of_the_closed_form(cohort: Virtual) -> None:
+    """Steps of 1e-6 for 98 % of the prior, longer ones for the rest: means to 1e-3."""
+    sites = prior_sites(cohort, draws=DRAWS, number=1)
+    told: list[int] = []
+    found = cohort_means(cohort, sites, ("auc", "late"), told.append)
+    assert sum(told) >= DRAWS
+    z, weight = cohort.patients.normals, cohort.patients.columns["WT"]
+    clearance = np.exp(sites["theta_CL"][:, None] + 0.3 * z[:, 0])
+    spread = sites["omega_V1"][:, None]
+    volume = np.exp(sites["theta_V1"][:, None] + spread * z[:, 1])
+    dose = sites["trial_central_amount"][:, None] * weight
+    k = clearance / volume
+    after = dose * (1 + np.exp(-6 * k)) / volume  # just after the second dose
+    auc = after / k * -np.expm1(-18 * k)
+    np.testing.assert_allclose(found["auc"], auc.mean(1), rtol=1e-3)
+    late = after * np.exp(-18 * k)
+    np.testing.assert_allclose(found["late"], late.mean(1), rtol=1e-3)
+    np.testing.assert_array_equal(found["failed"], 0.0)
+
+
+def test_another_scramble_on_the_same_steps(spec: FitSpec, cohort: Virtual) -> None:
+    other = virtual_cohort(spec, cohort.model, "trial", 32, scramble=1, like=cohort)
+    assert other.schedule.subjects == 32
+    ours, theirs = (np.unique(np.asarray(c.mesh.clock)) for c in (cohort, other))
+    np.testing.assert_array_equal(ours, theirs)
+    assert not np.allclose(other.patients.normals[:16], cohort.patients.normals)
+
+
+def test_prior_draws_are_the_priors(cohort: Virtual) -> None:
+    """2,000 draws: means and SDs within 4 standard errors."""
+    sites = prior_sites(cohort, draws=2000, number=2)
+    theta = sites["theta_CL"]
+    assert abs(theta.mean() - np.log(5.0)) < 4 * np.log(1.3) / np.sqrt(2000)
+    assert abs(theta.std() / np.log(1.3) - 1) < 4 / np.sqrt(4000)
+    amount = np.log(sites["trial_central_amount"])
+    assert abs(amount.mean() - np.log(2.0)) < 4 * np.log(1.2) / np.sqrt(2000)

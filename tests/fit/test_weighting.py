@@ -1,0 +1,160 @@
+"""Weighted prior draws against a posterior on paper; their parts against their laws."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imak_pkpd.fit.evidence_fit import begin_evidence, only_evidence, run_evidence
+from imak_pkpd.fit.problem import read_model
+from imak_pkpd.fit.progress import Silent
+from imak_pkpd.fit.run import POSTERIOR, read_record
+from imak_pkpd.fit.spec import FitSpec, read_fit
+from imak_pkpd.fit.tree import read_tree
+from imak_pkpd.fit.weighting import (
+    as_attributes,
+    inclusion,
+    resampled,
+    systematic,
+    weigh,
+)
+
+# Without random effects the peak after a bolus is dose/V: ln peak = ln dose - theta_V,
+# a normal prior and a normal fact, hence a normal posterior.
+FIT = """
+problem = "a published peak"
+model = "{root}/models/pk1_iv.py"
+[theta]
+CL = {{ median = 5.0, gsd = 1.3 }}
+V1 = {{ median = 20.0, gsd = 1.5 }}
+[cohort.trial]
+patients = 4
+refined = 8
+horizon = 4.0
+tolerance = 1e-6
+[cohort.trial.dose]
+central = {{ times = [0.0], amount = 100.0 }}
+[estimand]
+top = {{ kind = "value", output = "concentration", at = 0.0 }}
+late = {{ kind = "value", output = "concentration" }}
+[evidence.peak]
+kind = "normal"
+value = 8.0
+sd = 0.2
+scale = "log"
+of = "top"
+cohort = "trial"
+alternatives = ["late"]
+[estimation]
+prior_draws = 4000
+refined_draws = 1500
+seed = 3
+"""
+PRIOR = np.log(20.0), np.log(1.5)
+FACT = np.log(100.0 / 8.0), 0.2
+
+
+@pytest.fixture
+def spec(root: Path, tmp_path: Path) -> FitSpec:
+    (tmp_path / "fit.toml").write_text(FIT.format(root=root))
+    return read_fit(tmp_path / "fit.toml")
+
+
+def test_the_posterior_on_paper(spec: FitSpec, root: Path) -> None:
+    """Mean, SD and evidence within 4 standard errors of the weights."""
+
+    found = weigh(spec, read_model(spec), Silent())
+    weight = np.exp(found.log_weight)
+    assert weight.sum() == pytest.approx(1.0)
+    precision = PRIOR[1] ** -2 + FACT[1] ** -2
+    mean = (PRIOR[0] / PRIOR[1] ** 2 + FACT[0] / FACT[1] ** 2) / precision
+    sd = precision**-0.5
+    theta = found.sites["theta_V1"]
+    got = weight @ theta
+    se = np.sqrt(np.sum(weight**2 * (theta - got) ** 2))
+    assert abs(got - mean) < 4 * se
+    spread = np.sqrt(weight @ (theta - got) ** 2)
+    assert abs(spread / sd - 1) < 4 / np.sqrt(2 * found.ess)
+    total = np.hypot(PRIOR[1], FACT[1])
+    evidence = -0.5 * ((PRIOR[0] - FACT[0]) / total) ** 2
+    evidence -= np.log(total * np.sqrt(2 * np.pi))
+    # of a mean over 4,000 weights whose ESS before choosing is about a third
+    assert abs(found.log_evidence - evidence) < 4 / np.sqrt(1000)
+    assert found.ess > 500
+    said = as_attributes(spec, found)
+    assert said["failed"] == 0
+    for each in said["scrambles"].values():  # patients are all alike: the same means
+        assert each["first"] == pytest.approx(each["second"], rel=1e-9)
+
+
+def test_a_run_folder(spec: FitSpec, tmp_path: Path) -> None:
+    assert only_evidence(spec)
+    small = {"prior_draws": 400, "refined_draws": 100}
+    spec, model, folder = begin_evidence(spec, tmp_path / "runs", overrides=small)
+    run_evidence(spec, model, folder)
+    record = read_record(folder)
+    assert record.status == "finished"
+    assert record.data is None
+    tree = read_tree(folder / POSTERIOR)
+    assert list(tree["refined"]["fact"].values) == ["peak", "peak [late]"]
+    assert tree["estimand"]["top"].dims == ("chain", "draw", "cohort")
+    refined = tree["refined"].to_dataset()
+    own = refined["log_likelihood"].sel(fact="peak") + refined["log_proposal"]
+    apart = np.asarray(own - refined["log_weight"])
+    np.testing.assert_allclose(apart, apart[0], atol=1e-9)
+
+
+def test_chances_of_being_refined() -> None:
+    rng = np.random.default_rng(1)
+    weight = 3 * rng.standard_normal(2000)
+    chance = inclusion(weight, 300)
+    assert chance.sum() == pytest.approx(300)
+    assert chance.max() <= 1
+    assert np.all(np.diff(chance[np.argsort(weight)]) >= -1e-12)
+    few = np.where(np.arange(2000) < 100, 0.0, -np.inf)
+    np.testing.assert_array_equal(inclusion(few, 300), few == 0)
+
+
+def test_systematic_choice_keeps_the_chances() -> None:
+    """Over 2,000 choices each draw is chosen as often as it should be (4 SE)."""
+    rng = np.random.default_rng(2)
+    chance = inclusion(rng.standard_normal(50), 10)
+    counts = np.zeros(50)
+    for _ in range(2000):
+        chosen = systematic(chance, rng)
+        assert len(set(chosen)) == len(chosen) == 10
+        counts[chosen] += 1
+    se = np.sqrt(chance * (1 - chance) / 2000) + 1e-12
+    assert np.all(np.abs(counts / 2000 - chance) < 4 * se)
+
+
+def test_resampling_keeps_the_weights() -> None:
+    weight = np.log(np.array([0.5, 0.3, 0.2 - 1e-12, 1e-12]))
+    found = resampled(weight, 1000, np.random.default_rng(3))
+    counts = np.bincount(found, minlength=4)
+    np.testing.assert_allclose(counts, [500, 300, 200, 0], atol=1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "want"),
+    [
+        ('cohort = "trial"', 'cohort = "trail"', "evidence.peak.cohort: there is no"),
+        ('of = "top"', 'of = "tip"', "evidence.peak.of: there is no estimand 'tip'"),
+        ("central = {", "centre = {", "the model has no such dose (did you mean"),
+        (
+            'kind = "value", output = "concentration", at = 0.0',
+            'kind = "crossing", output = "concentration", below = 1.0',
+            "is a crossing, which may have no time",
+        ),
+    ],
+)
+def test_facts_and_cohorts_must_agree(
+    root: Path, tmp_path: Path, old: str, new: str, want: str
+) -> None:
+
+    text = FIT.format(root=root)
+    assert old in text
+    (tmp_path / "fit.toml").write_text(text.replace(old, new, 1))
+    with pytest.raises(ValueError, match=r"fit\.toml:\d+: ") as refused:
+        read_model(read_fit(tmp_path / "fit.toml"))
+    assert want in str(refused.value)
