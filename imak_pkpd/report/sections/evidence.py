@@ -154,11 +154,7 @@ def _readings(
     """One table, the largest shifts first, and the sentence that sums it up."""
     found = [_Row(one, each) for one in readings for each in moved(run.tree, one)]
     found.sort(key=lambda row: -abs(np.nan_to_num(row.moved.shift)))
-    yield Prose(*_summary(found))
-    few = {row.reading.change for row in found if row.light == "not run"}
-    if few:
-        words = f"Too few draws to judge {', '.join(sorted(few))}."
-        yield Prose(words, "attention")
+    yield from _summary(found)
     yield Table(
         name,
         f"Cohort means {how}, the largest shift first: mean, central 90 % interval, "
@@ -185,13 +181,24 @@ def _cells(row: _Row) -> dict[str, object]:
     }
 
 
-def _summary(rows: Sequence[_Row]) -> tuple[str, Light]:
-    moving = [row for row in rows if row.light == "attention"]
+def _summary(rows: Sequence[_Row]) -> Iterator[Block]:
+    """What moves, and which readings have too few draws to say."""
+    judged = [row for row in rows if row.light != "not run"]
+    if judged:
+        yield _verdict(judged)
+    few = sorted({row.reading.change for row in rows if row.light == "not run"})
+    if few:
+        yield Prose(f"Too few draws to judge {', '.join(few)}.", "attention")
+
+
+def _verdict(judged: Sequence[_Row]) -> Prose:
+    moving = [row for row in judged if row.light == "attention"]
     if not moving:
-        return f"No cohort mean moves by more than {SHIFTED:g} posterior SD.", "pass"
+        words = f"No cohort mean moves by more than {SHIFTED:g} posterior SD."
+        return Prose(words, "pass")
     worst = moving[0]
-    return (
-        f"{len(moving)} of {len(rows)} cohort means move by more than {SHIFTED:g} "
+    return Prose(
+        f"{len(moving)} of {len(judged)} cohort means move by more than {SHIFTED:g} "
         f"posterior SD; the most: {worst.moved.estimand} {worst.reading.change}, "
         f"{worst.moved.shift:+.1f} SD.",
         "attention",
