@@ -16,6 +16,9 @@ from imak_pkpd.check.contraction import ParameterDraws
 LOADINGS = 5
 """Parameters named for a direction, the largest weights first."""
 
+PER_PARAMETER = 4.0
+"""Effective draws per parameter that a covariance needs here."""
+
 PAIR_NOISE = 4.0
 """SEs of a correlation that a pair must exceed: a few thousand pairs are looked at."""
 
@@ -36,6 +39,11 @@ class Pair(NamedTuple):
     other: str
     correlation: float
     beyond_noise: bool
+
+
+def enough(drawn: ParameterDraws) -> bool:
+    """Whether there are draws enough: else noise alone looks like knowledge."""
+    return drawn.size >= PER_PARAMETER * len(drawn.names)
 
 
 def directions(drawn: ParameterDraws) -> list[Direction]:

@@ -160,6 +160,18 @@ def test_mechanisms_are_shown_only_where_they_were_asked_for(
     assert float(row["posterior median"]) == pytest.approx(expected)
 
 
+def test_too_few_draws_are_no_pass(tree: xr.DataTree, tmp_path: Path) -> None:
+    groups = {name: node.to_dataset() for name, node in tree.children.items()}
+    groups["refined"] = groups["refined"].isel(draw=slice(18))
+    few = xr.DataTree.from_dict(groups)
+    few.attrs.update(tree.attrs)
+    text = (written(few, tmp_path) / "report.html").read_text(encoding="utf-8")
+    assert "Too few draws to judge without cured, without gvhd" in text
+    assert "No cohort mean moves" not in text
+    assert "effective draws are too few for 5 parameters" in text
+    assert "The facts inform" not in text
+
+
 def test_bad_weights_are_said_first(tmp_path: Path) -> None:
     tree = made_up.weighted_tree(khat=1.2)
     text = (written(tree, tmp_path) / "report.html").read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from imak_pkpd.check.weighting import weighting_of
 from imak_pkpd.report.blocks import Block, Part, Prose, Section, Table
 from imak_pkpd.report.facts import prior, shown
 from imak_pkpd.report.run import MissingError, Run
@@ -17,15 +18,13 @@ def cohorts(run: Run) -> Iterator[Block]:
     rows = [
         {
             "cohort": name,
-            "patients at every prior draw": _said(block, "patients"),
-            "patients at every refined draw": _said(block, "refined"),
-            f"followed until ({run.facts.time or 'model time'})": _said(
-                block, "horizon"
-            ),
+            "patients at every prior draw": _size(run, "patients", name),
+            "patients at every refined draw": _size(run, "refined_patients", name),
+            "followed until": shown(block.get("horizon", "–")),
         }
         for name, block in _cohorts(run).items()
     ]
-    yield Table("cohorts", "Cohorts of virtual patients.", rows)
+    yield Table("cohorts", "Cohorts of virtual patients; times as in the model.", rows)
 
 
 def people(run: Run) -> Iterator[Block]:
@@ -72,8 +71,15 @@ def _cohorts(run: Run) -> Mapping[str, Mapping[str, Any]]:
     return found
 
 
-def _said(block: Mapping[str, Any], key: str) -> str:
-    return shown(block.get(key, "as is usual"))
+def _size(run: Run, key: str, cohort: str) -> str:
+    """Virtual patients as the run had them: the fit file may leave this out."""
+    match weighting_of(run.tree).get(key):
+        case dict() as by_cohort:
+            return shown(by_cohort.get(cohort, "–"))
+        case None:
+            return "–"
+        case number:
+            return shown(number)
 
 
 def _design(one: Mapping[str, Any]) -> str:

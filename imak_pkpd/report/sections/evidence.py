@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
 
 from imak_pkpd.check.fact_predictive import Predicted, predicted
 from imak_pkpd.check.reweighting import (
@@ -153,11 +154,7 @@ def _readings(
     """One table, the largest shifts first, and the sentence that sums it up."""
     found = [_Row(one, each) for one in readings for each in moved(run.tree, one)]
     found.sort(key=lambda row: -abs(np.nan_to_num(row.moved.shift)))
-    yield Prose(*_summary(found))
-    few = {row.reading.change for row in found if row.light == "not run"}
-    if few:
-        words = f"Too few draws to judge {', '.join(sorted(few))}."
-        yield Prose(words, "attention")
+    yield from _summary(found)
     yield Table(
         name,
         f"Cohort means {how}, the largest shift first: mean, central 90 % interval, "
@@ -184,13 +181,24 @@ def _cells(row: _Row) -> dict[str, object]:
     }
 
 
-def _summary(rows: Sequence[_Row]) -> tuple[str, Light]:
-    moving = [row for row in rows if row.light == "attention"]
+def _summary(rows: Sequence[_Row]) -> Iterator[Block]:
+    """What moves, and which readings have too few draws to say."""
+    judged = [row for row in rows if row.light != "not run"]
+    if judged:
+        yield _verdict(judged)
+    few = sorted({row.reading.change for row in rows if row.light == "not run"})
+    if few:
+        yield Prose(f"Too few draws to judge {', '.join(few)}.", "attention")
+
+
+def _verdict(judged: Sequence[_Row]) -> Prose:
+    moving = [row for row in judged if row.light == "attention"]
     if not moving:
-        return f"No cohort mean moves by more than {SHIFTED:g} posterior SD.", "pass"
+        words = f"No cohort mean moves by more than {SHIFTED:g} posterior SD."
+        return Prose(words, "pass")
     worst = moving[0]
-    return (
-        f"{len(moving)} of {len(rows)} cohort means move by more than {SHIFTED:g} "
+    return Prose(
+        f"{len(moving)} of {len(judged)} cohort means move by more than {SHIFTED:g} "
         f"posterior SD; the most: {worst.moved.estimand} {worst.reading.change}, "
         f"{worst.moved.shift:+.1f} SD.",
         "attention",
@@ -230,6 +238,8 @@ def _draw(canvas: Canvas, shown: Sequence[Predicted], lines: int) -> None:
 
 def _draw_fact(axes: Axes, one: Predicted) -> None:
     edges = _edges(one)
+    if _counted(one):
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     for drawn, colour, alpha in ((one.prior, GREY, 0.35), (one.posterior, BLUE, 0.35)):
         heights, _ = np.histogram(drawn, edges)
         share = heights / max(len(drawn), 1)
@@ -244,11 +254,17 @@ def _draw_fact(axes: Axes, one: Predicted) -> None:
 def _edges(one: Predicted) -> np.ndarray:
     """A bar for every count; equal bins of most of the draws for other numbers."""
     both = np.concatenate([one.prior, one.posterior])
-    if np.all(both == np.round(both)):
+    if _counted(one):
         last = max(both.max(), one.reported)
         return np.arange(min(both.min(), one.reported) - 0.5, last + 1.0)
     low, high = np.quantile(both, (0.005, 0.995))
     return np.linspace(min(low, one.reported), max(high, one.reported), BINS + 1)
+
+
+def _counted(one: Predicted) -> bool:
+    """Whether the fact is a count."""
+    both = np.concatenate([one.prior, one.posterior])
+    return bool(np.all(both == np.round(both)))
 
 
 SECTION = Section(

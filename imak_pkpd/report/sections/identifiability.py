@@ -12,10 +12,10 @@ from imak_pkpd.check.contraction import (
     learned,
     parameter_draws,
 )
-from imak_pkpd.check.directions import correlations, directions
+from imak_pkpd.check.directions import correlations, directions, enough
 from imak_pkpd.report.blocks import Block, Light, Part, Prose, Section, Table
 from imak_pkpd.report.figure import BLUE, PALE, figure
-from imak_pkpd.report.run import Run
+from imak_pkpd.report.run import MissingError, Run
 from imak_pkpd.report.sections.evidence import estimand_rows
 
 MOST_BARS = 30
@@ -55,8 +55,7 @@ def contractions(run: Run) -> Iterator[Block]:
 
 def combinations(run: Run) -> Iterator[Block]:
     """The directions that the facts inform, and the many that they do not."""
-    drawn = _draws(run)
-    found = directions(drawn)
+    found = directions(_plenty(run))
     beyond = sum(one.beyond_noise for one in found)
     yield Prose(
         f"The facts inform {beyond} of {len(found)} directions of the parameter space "
@@ -85,7 +84,7 @@ def combinations(run: Run) -> Iterator[Block]:
 
 def pairs(run: Run) -> Iterator[Block]:
     """Parameters that the facts know together only."""
-    found = correlations(_draws(run), MOST_PAIRS)
+    found = correlations(_plenty(run), MOST_PAIRS)
     lights: list[Light] = ["attention" if one.beyond_noise else "note" for one in found]
     beyond = sum(one.beyond_noise for one in found)
     yield Prose(
@@ -133,6 +132,17 @@ def _draws(run: Run) -> ParameterDraws:
     run.need("prior")
     run.need("posterior")
     return parameter_draws(run.tree)
+
+
+def _plenty(run: Run) -> ParameterDraws:
+    """The draws where there are enough of them for a covariance."""
+    drawn = _draws(run)
+    if not enough(drawn):
+        raise MissingError(
+            f"{drawn.size:.0f} effective draws are too few for "
+            f"{len(drawn.names)} parameters"
+        )
+    return drawn
 
 
 def _sentences(rows: list[Learned]) -> Iterator[Block]:
