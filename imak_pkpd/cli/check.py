@@ -1,10 +1,10 @@
 """`imak check`: every finding in a patient file, or everything short of sampling."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +25,9 @@ def check(
     """Check a patient file, or a fit with its data."""
     from imak_pkpd.data import check_file, errors, write_findings
 
+    if path.suffix == ".toml" and (spoken_of := check_cohorts(path)):
+        print(json.dumps(spoken_of, indent=1) if as_json else virtual_text(spoken_of))
+        return
     if path.suffix == ".toml":
         dataset, rehearsal = check_fit_file(path)
     else:
@@ -36,6 +39,37 @@ def check(
         raise typer.Exit(BAD_INPUT)
     if rehearsal and rehearsal.complaint:
         raise typer.Exit(DIAGNOSTIC)
+
+
+def check_cohorts(path: Path) -> dict[str, object]:
+    """What a fit without patients has; nothing for a fit with patients."""
+    from imak_pkpd.cli.jax_settings import prepare_jax
+    from imak_pkpd.fit.problem import read_model
+    from imak_pkpd.fit.spec import read_fit
+
+    prepare_jax()
+    spec = read_fit(path)
+    if spec.data is not None or not spec.cohort:
+        return {}
+    model = read_model(spec)
+    return {
+        "fit": str(path),
+        "model": model.__name__,
+        "cohorts": {name: block.patients for name, block in spec.cohort.items()},
+        "facts": {name: fact.use for name, fact in spec.evidence.items()},
+        "estimands": list(spec.estimand),
+    }
+
+
+def virtual_text(said: Mapping[str, Any]) -> str:
+    """The same in one line."""
+    facts = said["facts"]
+    used = f"{sum(facts.values())} of {len(facts)} facts used" if facts else "no facts"
+    cohorts = ", ".join(f"{n} ({patients})" for n, patients in said["cohorts"].items())
+    return (
+        f"{said['fit']}: {said['model']}, virtual patients of {cohorts}, {used}, "
+        f"{len(said['estimands'])} estimands"
+    )
 
 
 def check_fit_file(path: Path) -> "tuple[Dataset, Rehearsal | None]":
