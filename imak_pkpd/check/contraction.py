@@ -15,7 +15,7 @@ from scipy.special import logsumexp
 from imak_pkpd.check.posterior import population_arrays
 
 NOISE = 3.0
-"""A contraction or shift within so many standard errors of 0 is not told from 0."""
+"""A contraction or shift within so many standard errors is not told from 0."""
 
 Column = Float[np.ndarray, " draw"]
 
@@ -56,31 +56,42 @@ class ParameterDraws:
 
 
 class Learned(NamedTuple):
-    """What the facts say of one parameter, with standard errors."""
+    """What the facts say of one parameter, with standard errors.
+
+    `nothing`: neither contraction nor shift can be told from 0.
+    """
 
     parameter: str
     contraction: float
     contraction_se: float
     shift: float
     shift_se: float
-
-    @property
-    def nothing(self) -> bool:
-        """Whether neither can be told from 0."""
-        narrower = abs(self.contraction) > NOISE * self.contraction_se
-        return not narrower and abs(self.shift) <= NOISE * self.shift_se
+    nothing: bool
 
 
 def learned(drawn: ParameterDraws) -> list[Learned]:
     """Contraction and shift of each parameter, the largest contraction first.
 
-    Errors are those of normal draws: Var(s²) = 2 s⁴ / n.
+    Errors are those of normal draws, Var(s²) = 2 s⁴ / n. Whether something was learned
+    is judged by the errors that a posterior equal to the prior would have: those of a
+    variance that came out small by chance are too small.
     """
-    ratio, before = np.diag(drawn.covariance), len(drawn.prior)
-    ratio_se = ratio * np.sqrt(2.0 / drawn.size + 2.0 / before)
-    shift_se = np.sqrt(ratio / drawn.size + 1.0 / before)
-    columns = zip(drawn.names, 1.0 - ratio, ratio_se, drawn.mean, shift_se, strict=True)
-    rows = [Learned(name, *map(float, numbers)) for name, *numbers in columns]
+    ratio, noise = np.diag(drawn.covariance), 1.0 / drawn.size + 1.0 / len(drawn.prior)
+    shift_se = np.sqrt(ratio / drawn.size + 1.0 / len(drawn.prior))
+    silent = np.abs(1.0 - ratio) <= NOISE * np.sqrt(2.0 * noise)
+    mean = drawn.mean
+    silent &= np.abs(mean) <= NOISE * np.sqrt(noise)
+    rows = [
+        Learned(
+            name,
+            float(1.0 - ratio[k]),
+            float(ratio[k] * np.sqrt(2.0 * noise)),
+            float(mean[k]),
+            float(shift_se[k]),
+            bool(silent[k]),
+        )
+        for k, name in enumerate(drawn.names)
+    ]
     return sorted(rows, key=lambda row: -row.contraction)
 
 

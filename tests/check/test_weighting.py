@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from scipy.special import logsumexp
 
-from imak_pkpd.check.contraction import learned, parameter_draws
+from imak_pkpd.check.contraction import ParameterDraws, learned, parameter_draws
 from imak_pkpd.check.directions import correlations, directions
 from imak_pkpd.check.fact_predictive import predicted
 from imak_pkpd.check.reweighting import (
@@ -112,6 +112,15 @@ def test_contraction_and_shift_against_the_closed_form(tree: xr.DataTree) -> Non
         "d",
         "trial_cells_amount",
     }
+
+
+def test_a_parameter_that_nothing_depends_on_is_seldom_said_to_have_learned() -> None:
+    random = np.random.default_rng(5)
+    names = tuple(f"p{k}" for k in range(400))
+    prior, posterior = (random.normal(size=(n, 400)) for n in (2000, 50))
+    drawn = ParameterDraws(names, prior, posterior, np.full(50, 1 / 50))
+    # 3 SE on both sides, twice: 0.5 % of 400, and the tail of a variance is heavier
+    assert sum(not row.nothing for row in learned(drawn)) <= 8
 
 
 def test_contraction_without_refined_parameters_uses_the_posterior(
