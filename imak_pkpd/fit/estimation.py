@@ -16,7 +16,8 @@ class EstimationBlock(BaseModel):
     CPU and all chains in one vectorised program on a GPU.
 
     A fit of published facts without patients weighs `prior_draws` draws of the prior
-    and refines `refined_draws` of them; NUTS is not run.
+    and refines `refined_draws` of them; NUTS is not run. `sampler` "auto" tempers
+    instead where the weights are worth less than 5 % of the draws.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,3 +35,4 @@ class EstimationBlock(BaseModel):
     method: Literal["auto", "threads", "vectorised"] = "auto"
     prior_draws: int = Field(default=16_000, ge=100)
     refined_draws: int = Field(default=4_000, ge=50)
+    sampler: Literal["auto", "weights", "tempered"] = "auto"

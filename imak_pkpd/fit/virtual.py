@@ -150,19 +150,21 @@ def virtual_cohort(
     return replace(made, mesh=_events(schedule, model, steps))
 
 
+def shared_prior(cohorts: Sequence[Virtual]) -> None:
+    """The NumPyro sites of several cohorts: theta and omega once, all amounts."""
+    _shared(cohorts[0])
+    for other in cohorts[1:]:
+        _sampled_amounts(other)
+
+
 def prior_sites(*cohorts: Virtual, draws: int, number: int) -> dict[str, np.ndarray]:
     """Draws of all sites from the prior, deterministic ones included.
 
     Cohorts share theta and omega; the amounts are each one's own.
     """
 
-    def sampled() -> None:
-        _shared(cohorts[0])
-        for other in cohorts[1:]:
-            _sampled_amounts(other)
-
     def one(key: Array) -> dict[str, Array]:
-        sites = trace(seed(sampled, key)).get_trace()
+        sites = trace(seed(partial(shared_prior, cohorts), key)).get_trace()
         kinds = ("sample", "deterministic")
         return {n: s["value"] for n, s in sites.items() if s["type"] in kinds}
 

@@ -7,11 +7,14 @@ with a handful of facts the posterior is near the prior, and weights do better.
 2. Choose draws to refine, the likelier the more often, each at most once.
 3. Solve those again on many patients, at two scrambles of the quasi-random points;
    weigh by the facts there, over the chance of having been chosen.
+
+Where hardly any prior draw agrees with the facts, `tempering` replaces 1 and 2.
 """
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,11 +25,14 @@ from imak_pkpd.estimand import CrossingEstimand
 from imak_pkpd.fit.certificate import weight_quality
 from imak_pkpd.fit.progress import Progress
 from imak_pkpd.fit.spec import FitSpec
+from imak_pkpd.fit.target import target
+from imak_pkpd.fit.tempering import temper
 from imak_pkpd.fit.virtual import (
     Means,
     Virtual,
     cohort_means,
     prior_sites,
+    shared_prior,
     virtual_cohort,
 )
 from imak_pkpd.model import AnyModel
@@ -40,6 +46,8 @@ Column = Float[np.ndarray, " draw"]
 Sites = Mapping[str, np.ndarray]
 
 
+TOO_FEW = 0.05
+"""Of the prior draws: with fewer effective ones the weights rest on too little."""
 CERTIFIED = 16  # posterior draws that are solved by the reference too
 REFERENCE = Adaptive(1e-6, 1e-6)  # far below the error of a step of the mesh
 
@@ -117,20 +125,20 @@ def weigh(
     first = terms_of(
         spec, few, prior, _told(progress, "prior draws", block.prior_draws)
     )
-    chance = inclusion(first.total(fact_names(spec)), block.refined_draws)
-    chosen = systematic(chance, np.random.default_rng(block.seed))
-    sites = {name: value[chosen] for name, value in prior.items()}
+    if tempers(spec, first):
+        sites, log_proposal = tempered(spec, few, progress)
+    else:
+        sites, log_proposal = chosen_draws(spec, prior, first)
     both = tuple(
         terms_of(
             spec,
             {name: _many(cohort, scramble) for name, cohort in few.items()},
             sites,
-            _told(progress, f"refined draws, points {scramble}", len(chosen)),
+            _told(progress, f"refined draws, points {scramble}", len(log_proposal)),
         )
         for scramble in (1, 2)
     )
     refined = averaged(spec, both)
-    log_proposal = -np.log(chance[chosen])
     log_weight = refined.total(fact_names(spec)) + log_proposal
     return Weighted(
         prior,
@@ -144,6 +152,40 @@ def weigh(
         solver_errors(spec, few, resampled_sites(sites, log_weight, block.seed)),
         time.process_time() - start,
     )
+
+
+def tempers(spec: FitSpec, first: Terms) -> bool:
+    """Whether prior draws are too far from the facts to be weighed."""
+    said, log_weight = spec.estimation.sampler, first.total(fact_names(spec))
+    if said != "auto":
+        return said == "tempered"
+    effective = np.exp(2 * logsumexp(log_weight) - logsumexp(2 * log_weight))
+    return bool(effective < TOO_FEW * len(log_weight))
+
+
+def chosen_draws(spec: FitSpec, prior: Sites, first: Terms) -> tuple[Sites, Column]:
+    """The prior draws to refine, and minus the log of their chance of being chosen."""
+    block = spec.estimation
+    chance = inclusion(first.total(fact_names(spec)), block.refined_draws)
+    chosen = systematic(chance, np.random.default_rng(block.seed))
+    sites = {name: value[chosen] for name, value in prior.items()}
+    return sites, -np.log(chance[chosen])
+
+
+def tempered(
+    spec: FitSpec, cohorts: Mapping[str, Virtual], progress: Progress
+) -> tuple[Sites, Column]:
+    """Particles of the posterior on few patients; what they have too much of it."""
+    block = spec.estimation
+    found = temper(
+        target(partial(shared_prior, tuple(cohorts.values())), ()),
+        lambda sites: terms_of(spec, cohorts, sites).total(fact_names(spec)),
+        block.refined_draws,
+        block.seed,
+        lambda power: progress.stage(f"tempering: power {power:.3g} of 1"),
+    )
+    share = np.log(block.prior_draws / block.refined_draws)
+    return found.sites, found.log_evidence + share - found.log_likelihood
 
 
 def terms_of(

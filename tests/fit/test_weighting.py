@@ -158,3 +158,33 @@ def test_facts_and_cohorts_must_agree(
     with pytest.raises(ValueError, match=r"fit\.toml:\d+: ") as refused:
         read_model(read_fit(tmp_path / "fit.toml"))
     assert want in str(refused.value)
+
+
+def test_tempering_gives_the_same_posterior(spec: FitSpec) -> None:
+    """By tempering: on paper, within 4 standard errors of 1,500 particles."""
+    block = spec.estimation.model_copy(update={"sampler": "tempered"})
+    tempered = spec.model_copy(update={"estimation": block})
+    found = weigh(tempered, read_model(tempered), Silent())
+    precision = PRIOR[1] ** -2 + FACT[1] ** -2
+    mean = (PRIOR[0] / PRIOR[1] ** 2 + FACT[0] / FACT[1] ** 2) / precision
+    weight, theta = np.exp(found.log_weight), found.sites["theta_V1"]
+    # particles that were resampled and moved eight times are worth some two thirds
+    assert abs(weight @ theta - mean) < 4 * precision**-0.5 / np.sqrt(1000)
+    spread = np.sqrt(weight @ (theta - weight @ theta) ** 2)
+    assert abs(spread * precision**0.5 - 1) < 4 / np.sqrt(2 * 1000)
+    total = np.hypot(PRIOR[1], FACT[1])
+    evidence = -0.5 * ((PRIOR[0] - FACT[0]) / total) ** 2
+    evidence -= np.log(total * np.sqrt(2 * np.pi))
+    assert abs(found.log_evidence - evidence) < 4 / np.sqrt(1000)
+
+
+def test_far_facts_are_tempered(spec: FitSpec) -> None:
+    """A fact five prior SDs away leaves hardly a prior draw."""
+    far = spec.evidence["peak"].model_copy(update={"value": 40.0, "sd": 0.05})
+    apart = spec.model_copy(update={"evidence": {"peak": far}})
+    found = weigh(apart, read_model(apart), Silent())
+    precision = PRIOR[1] ** -2 + 0.05**-2
+    mean = (PRIOR[0] / PRIOR[1] ** 2 + np.log(100.0 / 40.0) / 0.05**2) / precision
+    got = np.exp(found.log_weight) @ found.sites["theta_V1"]
+    assert abs(got - mean) < 4 * precision**-0.5 / np.sqrt(500)
+    assert found.ess > 1000

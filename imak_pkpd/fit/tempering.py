@@ -1,0 +1,160 @@
+"""Tempered sequential Monte Carlo: for facts that few prior draws agree with.
+
+Particles from the prior are led to the posterior by raising the likelihood to powers
+from 0 to 1, each so much further as halves their effective number; after resampling
+they are moved. Moves are preconditioned Crank-Nicolson steps in prior standard
+deviations, which leave a normal prior as it is and need no gradient: a mean over a
+cohort is a staircase. Sources: Del Moral, Doucet & Jasra 2006, JRSS B 68:411; Cotter et
+al. 2013, Stat Sci 28:424.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+from scipy.special import logsumexp
+
+from imak_pkpd.fit.target import Target, constrain_draws, prior_draw
+
+KEEP = 0.5  # of the effective particles survive a power
+MOVES = 8  # after each power
+WANTED = 0.3  # acceptance that the step aims at: flat between 0.2 and 0.4
+BISECTIONS = 50
+
+Particles = Float[np.ndarray, "particle d"]
+Column = Float[np.ndarray, " particle"]
+LogLikelihood = Callable[[dict[str, np.ndarray]], Column]
+
+
+class Tempered(NamedTuple):
+    """Particles of the posterior as site values, and what it took.
+
+    `powers` of the likelihood that were visited, `acceptance` of the moves at each.
+    """
+
+    sites: dict[str, np.ndarray]
+    log_likelihood: Column
+    log_evidence: float
+    powers: tuple[float, ...]
+    acceptance: tuple[float, ...]
+
+
+class _Cloud(NamedTuple):
+    """Unconstrained particles with their log-likelihood, and ln(prior/normal)."""
+
+    x: Particles
+    log_likelihood: Column
+    tilt: Column
+
+
+def temper(
+    target: Target,
+    log_likelihood: LogLikelihood,
+    particles: int,
+    seed: int,
+    advance: Callable[[float], None] = lambda power: None,
+) -> Tempered:
+    """The posterior of a prior (`target`, without arguments) and a likelihood."""
+    rng = np.random.default_rng(seed)
+    keys = jax.random.split(jax.random.key(seed), particles)
+    x = np.stack([prior_draw(target, key, ()) for key in keys])
+    ruler = _Ruler(target, x.mean(0), x.std(0) + 1e-300)
+    cloud = _Cloud(x, log_likelihood(ruler.sites(x)), ruler.tilt(x))
+    power, evidence, step = 0.0, 0.0, 0.5
+    powers, acceptance = [0.0], []
+    while power < 1.0:
+        further = _next_power(cloud.log_likelihood, power)
+        weight = _scaled(cloud.log_likelihood, further - power)
+        evidence += float(logsumexp(weight) - np.log(particles))
+        place = _even(weight, rng)
+        cloud, power = _Cloud(*(each[place] for each in cloud)), further
+        accepted = []
+        for _ in range(MOVES):
+            cloud, share = _moved(cloud, ruler, log_likelihood, power, step, rng)
+            step = float(np.clip(step * np.exp(share - WANTED), 0.01, 0.99))
+            accepted.append(share)
+        powers.append(power)
+        acceptance.append(float(np.mean(accepted)))
+        advance(power)
+    return Tempered(
+        ruler.sites(cloud.x),
+        cloud.log_likelihood,
+        evidence,
+        tuple(powers),
+        tuple(acceptance),
+    )
+
+
+class _Ruler(NamedTuple):
+    """The prior's mean and SD by coordinate, and its density against a normal's."""
+
+    target: Target
+    centre: Float[np.ndarray, " d"]
+    scale: Float[np.ndarray, " d"]
+
+    def z(self, x: Particles) -> Particles:
+        return (x - self.centre) / self.scale
+
+    def tilt(self, x: Particles) -> Column:
+        """ln prior(x) - ln N(z; 0, 1), up to a constant."""
+        potential = jax.jit(jax.vmap(lambda p: self.target.potential(p, ())))
+        return -np.asarray(potential(jnp.asarray(x))) + 0.5 * np.sum(self.z(x) ** 2, 1)
+
+    def sites(self, x: Particles) -> dict[str, np.ndarray]:
+        return {n: v[0] for n, v in constrain_draws(self.target, (), x[None]).items()}
+
+
+def _next_power(log_likelihood: Column, power: float) -> float:
+    """The power at which half of the effective particles are left; at most 1."""
+    if _effective(_scaled(log_likelihood, 1.0 - power)) >= KEEP * len(log_likelihood):
+        return 1.0
+    low, high = power, 1.0
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (low + high)
+        left = _effective(_scaled(log_likelihood, middle - power))
+        low, high = (
+            (middle, high) if left >= KEEP * len(log_likelihood) else (low, middle)
+        )
+    return low if low > power else high
+
+
+def _scaled(log_likelihood: Column, power: float) -> Column:
+    """power · ln L; a particle that could not be solved has none."""
+    return np.where(np.isfinite(log_likelihood), power * log_likelihood, -np.inf)
+
+
+def _effective(log_weight: Column) -> float:
+    return float(np.exp(2 * logsumexp(log_weight) - logsumexp(2 * log_weight)))
+
+
+def _even(log_weight: Column, rng: np.random.Generator) -> np.ndarray:
+    """As many particles, each as often as its weight says."""
+    ends = np.cumsum(np.exp(log_weight - logsumexp(log_weight)))
+    ticks = (np.arange(len(ends)) + rng.random()) / len(ends) * ends[-1]
+    return np.searchsorted(ends, ticks, side="right").clip(max=len(ends) - 1)
+
+
+def _moved(
+    cloud: _Cloud,
+    ruler: _Ruler,
+    log_likelihood: LogLikelihood,
+    power: float,
+    step: float,
+    rng: np.random.Generator,
+) -> tuple[_Cloud, float]:
+    """One step of every particle, and the share that went."""
+    noise = rng.standard_normal(cloud.x.shape)
+    z = np.sqrt(1 - step**2) * ruler.z(cloud.x) + step * noise
+    x = ruler.centre + ruler.scale * z
+    there = _Cloud(x, log_likelihood(ruler.sites(x)), ruler.tilt(x))
+    gain = _scaled(there.log_likelihood, power) - _scaled(cloud.log_likelihood, power)
+    gain += there.tilt - cloud.tilt
+    goes = np.log(rng.random(len(gain))) < gain
+    mixed = (
+        np.where(goes.reshape(-1, *(1,) * (new.ndim - 1)), new, old)
+        for new, old in zip(there, cloud, strict=True)
+    )
+    return _Cloud(*mixed), float(goes.mean())
