@@ -7,7 +7,9 @@ Tolerance: 3 standard errors of the difference, plus half of the last printed di
 Theirs: independent patients (a reading below the threshold is yes or no; cure, grades
 and GVHD are means of probabilities), and in B the variance between 60 draws. Ours: as
 printed, which is too large for quasi-random patients; in B both draws and patients.
-Their times lie on a grid of 0.125 d, at most that much before the crossing.
+The reference keeps patients inside bounds, this cohort does not: with the same bounds
+no mean of B moved by more than 0.001. Their times lie on a grid of 0.125 d, at most
+that much before the crossing.
 """
 
 import math
