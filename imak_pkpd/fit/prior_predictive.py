@@ -18,9 +18,8 @@ from jaxtyping import Array, Float
 
 from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.evidence import ScenarioBlock, virtual_patients
-from imak_pkpd.fit.agreement import check_fit, missing_files
 from imak_pkpd.fit.grammar import FitError
-from imak_pkpd.fit.problem import refuse
+from imak_pkpd.fit.problem import read_model
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.fit.virtual import (
     Sites,
@@ -33,7 +32,6 @@ from imak_pkpd.fit.virtual import (
     with_patients,
 )
 from imak_pkpd.model import AbstractModel
-from imak_pkpd.model.load import load_model
 from imak_pkpd.population.refusal import hint
 from imak_pkpd.solve.calibrate import refined
 from imak_pkpd.solve.mesh import Mesh, declared_dosing
@@ -70,7 +68,7 @@ def prior_predictive(
 ) -> PriorPredictive:
     """All three, for the cohort `name`, with `patients` instead of its `refined`."""
     chosen = cohort_name(spec, name)
-    model = load_for_cohort(spec)
+    model = read_model(spec)
     stage("placing the steps of the solver")
     cohort = virtual_cohort(
         spec, model, chosen, patients or spec.cohort[chosen].refined
@@ -96,17 +94,6 @@ def cohort_name(spec: FitSpec, name: str | None) -> str:
         near = hint(name or "", spec.cohort)
         raise ValueError(f"--cohort: got {name}{near}: write one of {known}")
     return name
-
-
-def load_for_cohort(spec: FitSpec) -> type[AbstractModel]:
-    """The model of a fit file that needs no patient file."""
-    refuse(missing_files(spec))
-    model = load_model(spec.model)
-    refuse(check_fit(spec, model))
-    if not issubclass(model, AbstractModel):
-        text = f"{model.__name__} has no states: a cohort is solved in time"
-        raise FitError([spec.source.sentence(("model",), text)])
-    return model
 
 
 def solver_of(cohort: Virtual) -> Solver:
