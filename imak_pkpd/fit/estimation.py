@@ -33,6 +33,6 @@ class EstimationBlock(BaseModel):
     metric: Literal["auto", "diagonal", "dense"] = "auto"
     start: Literal["map", "prior"] = "map"
     method: Literal["auto", "threads", "vectorised"] = "auto"
-    prior_draws: int = Field(default=16_000, ge=100)
-    refined_draws: int = Field(default=4_000, ge=50)
+    prior_draws: int = Field(default=12_000, ge=100)
+    refined_draws: int = Field(default=2_800, ge=50)
     sampler: Literal["auto", "weights", "tempered"] = "auto"

@@ -5,8 +5,8 @@ with a handful of facts the posterior is near the prior, and weights do better.
 
 1. Draw from the prior; weigh by the facts, on few virtual patients.
 2. Choose draws to refine, the likelier the more often, each at most once.
-3. Solve those again on many patients, at two scrambles of the quasi-random points;
-   weigh by the facts there, over the chance of having been chosen.
+3. Solve those again on many patients; weigh by the facts there, over the chance of
+   having been chosen. A second scramble of the quasi-random points must agree.
 
 Where hardly any prior draw agrees with the facts, `tempering` replaces 1 and 2.
 """
@@ -48,6 +48,7 @@ Sites = Mapping[str, np.ndarray]
 
 TOO_FEW = 0.05
 """Of the prior draws: with fewer effective ones the weights rest on too little."""
+SECOND = 1000  # refined draws that are solved at a second scramble too
 CERTIFIED = 16  # posterior draws that are solved by the reference too
 REFERENCE = Adaptive(1e-6, 1e-6)  # far below the error of a step of the mesh
 
@@ -76,15 +77,15 @@ class Weighted:
     """Prior draws with their terms, and the refined ones with their weights.
 
     `log_weight` is normalised; `log_proposal` is minus the log of the chance of having
-    been refined; `scrambles` are the refined terms by set of quasi-random points;
-    `solver` is the largest error of a mean by the mesh.
+    been refined; `second` are the terms of the first refined draws at another scramble
+    of the points; `solver` is the largest error of a mean by the mesh.
     """
 
     prior: Sites
     first: Terms
     sites: Sites
     refined: Terms
-    scrambles: tuple[Terms, Terms]
+    second: Terms
     log_proposal: Column
     log_weight: Column
     log_evidence: float
@@ -129,23 +130,16 @@ def weigh(
         sites, log_proposal = tempered(spec, few, progress)
     else:
         sites, log_proposal = chosen_draws(spec, prior, first)
-    both = tuple(
-        terms_of(
-            spec,
-            {name: _many(cohort, scramble) for name, cohort in few.items()},
-            sites,
-            _told(progress, f"refined draws, points {scramble}", len(log_proposal)),
-        )
-        for scramble in (1, 2)
-    )
-    refined = averaged(spec, both)
+    refined = _refined(spec, few, sites, 1, progress)
+    again = {name: value[:SECOND] for name, value in sites.items()}
+    second = _refined(spec, few, again, 2, progress)
     log_weight = refined.total(fact_names(spec)) + log_proposal
     return Weighted(
         prior,
         first,
         sites,
         refined,
-        (both[0], both[1]),
+        second,
         log_proposal,
         log_weight - logsumexp(log_weight),
         float(logsumexp(log_weight) - np.log(block.prior_draws)),
@@ -204,17 +198,18 @@ def terms_of(
     return Terms(means, _log_likelihoods(spec, means), failed)
 
 
-def averaged(spec: FitSpec, both: tuple[Terms, ...]) -> Terms:
-    """The terms on all quasi-random points together."""
-    means = {
-        cohort: {
-            name: np.mean([each.means[cohort][name] for each in both], axis=0)
-            for name in found
-        }
-        for cohort, found in both[0].means.items()
-    }
-    failed = np.max([each.failed for each in both], axis=0)
-    return Terms(means, _log_likelihoods(spec, means), failed)
+def _refined(
+    spec: FitSpec,
+    cohorts: Mapping[str, Virtual],
+    sites: Sites,
+    scramble: int,
+    progress: Progress,
+) -> Terms:
+    """The terms of draws on many patients."""
+    draws = len(next(iter(sites.values())))
+    told = _told(progress, f"refined draws, points {scramble}", draws)
+    many = {name: _many(cohort, scramble) for name, cohort in cohorts.items()}
+    return terms_of(spec, many, sites, told)
 
 
 def resampled_sites(sites: Sites, log_weight: Column, number: int) -> Sites:
@@ -283,23 +278,37 @@ class Agreement(NamedTuple):
 
 
 def scrambles_agree(spec: FitSpec, found: Weighted) -> dict[str, Agreement]:
-    """Posterior means of the estimands at each scramble, weights and all."""
+    """Posterior means of the estimands at each scramble, weights and all.
+
+    On the draws that were solved at both.
+    """
+    draws = len(found.second.failed)
+    both = (_first_draws(found.refined, draws), found.second)
     made = {}
-    for cohort, means in found.refined.means.items():
+    for cohort, means in found.second.means.items():
         for name in means:
-            both = [
-                _estimate(spec, found, terms, cohort, name) for terms in found.scrambles
-            ]
-            (a, se_a), (b, se_b) = both
+            (a, se_a), (b, se_b) = (
+                _estimate(spec, found.log_proposal[:draws], terms, cohort, name)
+                for terms in both
+            )
             made[f"{name} ({cohort})"] = Agreement(a, b, float(np.hypot(se_a, se_b)))
     return made
 
 
+def _first_draws(terms: Terms, draws: int) -> Terms:
+    means = {
+        cohort: {name: column[:draws] for name, column in found.items()}
+        for cohort, found in terms.means.items()
+    }
+    facts = {name: column[:draws] for name, column in terms.log_likelihood.items()}
+    return Terms(means, facts, terms.failed[:draws])
+
+
 def _estimate(
-    spec: FitSpec, found: Weighted, terms: Terms, cohort: str, name: str
+    spec: FitSpec, log_proposal: Column, terms: Terms, cohort: str, name: str
 ) -> tuple[float, float]:
     """The weighted mean by one set of points, with its standard error."""
-    log_weight = terms.total(fact_names(spec)) + found.log_proposal
+    log_weight = terms.total(fact_names(spec)) + log_proposal
     weight = np.exp(log_weight - logsumexp(log_weight))
     values = np.where(weight > 0, terms.means[cohort][name], 0.0)
     mean = float(weight @ values)
