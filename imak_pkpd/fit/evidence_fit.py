@@ -29,6 +29,12 @@ def begin_evidence(
     command: tuple[str, ...] = (),
 ) -> tuple[FitSpec, type[AnyModel], Path]:
     """The fit with its overrides, its model, and the new folder of its run."""
+    of_chains = sorted({"chains", "warmup", "draws"} & set(overrides or {}))
+    if of_chains:
+        raise ValueError(
+            f"got {', '.join(of_chains)}, but {spec.path.name} has no patients and no "
+            "chains: set prior_draws and refined_draws in [estimation]"
+        )
     spec = overridden(spec, overrides or {})
     model = read_model(spec)
     record = new_record(

@@ -99,6 +99,11 @@ def begin_again(folder: Path) -> Problem:
     record = read_record(folder)
     if record.status == "finished":
         raise ValueError(f"{folder} is finished: there is nothing to resume")
+    if record.data is None:
+        raise ValueError(
+            f"{folder} has no patients: prior draws are weighed in minutes, start anew "
+            "with `imak fit`"
+        )
     problem = read_problem(overridden(read_fit(record.fit.path), record.overrides))
     _refuse_changes(record, problem, folder)
     return problem

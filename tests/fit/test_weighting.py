@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from imak_pkpd.fit.evidence_fit import begin_evidence, only_evidence, run_evidence
+from imak_pkpd.fit.fit import begin_again
 from imak_pkpd.fit.problem import read_model
 from imak_pkpd.fit.progress import Silent
 from imak_pkpd.fit.run import POSTERIOR, read_record
@@ -188,3 +189,11 @@ def test_far_facts_are_tempered(spec: FitSpec) -> None:
     got = np.exp(found.log_weight) @ found.sites["theta_V1"]
     assert abs(got - mean) < 4 * precision**-0.5 / np.sqrt(500)
     assert found.ess > 1000
+
+
+def test_what_belongs_to_chains_is_refused(spec: FitSpec, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"got draws, but fit\.toml has no patients"):
+        begin_evidence(spec, tmp_path / "runs", overrides={"draws": 10})
+    _, _, folder = begin_evidence(spec, tmp_path / "runs")
+    with pytest.raises(ValueError, match="start anew"):
+        begin_again(folder)
