@@ -41,6 +41,9 @@ from imak_pkpd.solve.stepper import Adaptive
 BOLDNESS = 0.75
 """Power of the first weights by which draws are chosen: they carry the noise of few
 patients, and a draw that was missed cannot come back."""
+DEFENCE = 0.1
+"""Share of the draws chosen at random among all: it bounds every weight (Hesterberg
+1995, Technometrics 37:185)."""
 
 Column = Float[np.ndarray, " draw"]
 Sites = Mapping[str, np.ndarray]
@@ -234,11 +237,14 @@ def solver_errors(
 def inclusion(log_weight: Column, number: int) -> Column:
     """The chance of each draw to be chosen: `number` of them in all, none above 1.
 
-    Proportional to weight^BOLDNESS; who reaches 1 leaves the rest to the others.
+    Proportional to weight^BOLDNESS, but for a tenth that is the same for all; who
+    reaches 1 leaves the rest to the others.
     """
     size = np.exp(BOLDNESS * (log_weight - log_weight.max()))
-    if np.count_nonzero(size) <= number:
-        return (size > 0).astype(float)
+    possible = size > 0
+    if np.count_nonzero(possible) <= number:
+        return possible.astype(float)
+    size = (1 - DEFENCE) * size / size.sum() + DEFENCE * possible / possible.sum()
     certain = np.zeros(len(size), bool)
     while True:
         left = number - certain.sum()

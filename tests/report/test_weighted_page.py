@@ -173,7 +173,7 @@ def test_too_few_draws_are_no_pass(tree: xr.DataTree, tmp_path: Path) -> None:
 
 
 def test_bad_weights_are_said_first(tmp_path: Path) -> None:
-    tree = made_up.weighted_tree(khat=1.2)
+    tree = made_up.weighted_tree(failed=4000)
     text = (written(tree, tmp_path) / "report.html").read_text(encoding="utf-8")
     assert "The draws did not pass" in text
     assert text.index("The draws did not pass") < text.index(TUNED)
