@@ -14,6 +14,8 @@ import xarray as xr
 from jaxtyping import Float
 from scipy.special import logsumexp
 
+from imak_pkpd.fit.weights import effective
+
 INTERVAL = (0.05, 0.95)
 """Ends of the central 90 % interval."""
 
@@ -134,11 +136,6 @@ def total(tree: xr.DataTree, facts: Sequence[str]) -> Column:
     summed = terms.sum(axis=-1) + refined["log_proposal"].values
     failed = ~np.isfinite(refined["log_weight"].values) | ~np.isfinite(summed)
     return np.where(failed, -np.inf, summed)
-
-
-def effective(log_weight: Column) -> float:
-    """(sum of weights)² / sum of squared weights (Kish 1965)."""
-    return float(np.exp(2 * logsumexp(log_weight) - logsumexp(2 * log_weight)))
 
 
 def weighted_moments(values: Column, log_weight: Column) -> tuple[float, float]:

@@ -22,7 +22,8 @@ from jaxtyping import Float
 
 from imak_pkpd.check.convergence import Diagnostics, Finding, NotRun
 from imak_pkpd.check.posterior import population_arrays
-from imak_pkpd.check.reweighting import effective, facts_of, posterior_sds, total
+from imak_pkpd.check.reweighting import facts_of, posterior_sds, total
+from imak_pkpd.fit.weights import effective
 
 ESS = 2000.0
 LARGEST = 0.005

@@ -14,10 +14,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 from scipy.special import logsumexp
 
 from imak_pkpd.fit.target import Target, constrain_draws, prior_draw
+from imak_pkpd.fit.weights import effective, evenly_drawn
 
 KEEP = 0.5  # of the effective particles survive a power
 MOVES = 8  # after each power
@@ -61,7 +62,8 @@ def temper(
     rng = np.random.default_rng(seed)
     keys = jax.random.split(jax.random.key(seed), particles)
     x = np.stack([prior_draw(target, key, ()) for key in keys])
-    ruler = _Ruler(target, x.mean(0), x.std(0) + 1e-300)
+    potential = jax.jit(jax.vmap(lambda position: target.potential(position, ())))
+    ruler = _Ruler(target, potential, x.mean(0), x.std(0) + 1e-300)
     cloud = _Cloud(x, log_likelihood(ruler.sites(x)), ruler.tilt(x))
     power, evidence, step = 0.0, 0.0, 0.5
     powers, acceptance = [0.0], []
@@ -69,7 +71,7 @@ def temper(
         further = _next_power(cloud.log_likelihood, power)
         weight = _scaled(cloud.log_likelihood, further - power)
         evidence += float(logsumexp(weight) - np.log(particles))
-        place = _even(weight, rng)
+        place = evenly_drawn(weight, particles, rng)
         cloud, power = _Cloud(*(each[place] for each in cloud)), further
         accepted = []
         for _ in range(MOVES):
@@ -89,9 +91,13 @@ def temper(
 
 
 class _Ruler(NamedTuple):
-    """The prior's mean and SD by coordinate, and its density against a normal's."""
+    """The prior's mean and SD by coordinate, and its density against a normal's.
+
+    `potential` is minus the log prior of many particles, compiled once for all moves.
+    """
 
     target: Target
+    potential: Callable[[Array], Array]
     centre: Float[np.ndarray, " d"]
     scale: Float[np.ndarray, " d"]
 
@@ -100,8 +106,8 @@ class _Ruler(NamedTuple):
 
     def tilt(self, x: Particles) -> Column:
         """ln prior(x) - ln N(z; 0, 1), up to a constant."""
-        potential = jax.jit(jax.vmap(lambda p: self.target.potential(p, ())))
-        return -np.asarray(potential(jnp.asarray(x))) + 0.5 * np.sum(self.z(x) ** 2, 1)
+        prior = -np.asarray(self.potential(jnp.asarray(x)))
+        return prior + 0.5 * np.sum(self.z(x) ** 2, 1)
 
     def sites(self, x: Particles) -> dict[str, np.ndarray]:
         return {n: v[0] for n, v in constrain_draws(self.target, (), x[None]).items()}
@@ -109,32 +115,20 @@ class _Ruler(NamedTuple):
 
 def _next_power(log_likelihood: Column, power: float) -> float:
     """The power at which half of the effective particles are left; at most 1."""
-    if _effective(_scaled(log_likelihood, 1.0 - power)) >= KEEP * len(log_likelihood):
+    enough = KEEP * len(log_likelihood)
+    if effective(_scaled(log_likelihood, 1.0 - power)) >= enough:
         return 1.0
     low, high = power, 1.0
     for _ in range(BISECTIONS):
         middle = 0.5 * (low + high)
-        left = _effective(_scaled(log_likelihood, middle - power))
-        low, high = (
-            (middle, high) if left >= KEEP * len(log_likelihood) else (low, middle)
-        )
+        left = effective(_scaled(log_likelihood, middle - power))
+        low, high = (middle, high) if left >= enough else (low, middle)
     return low if low > power else high
 
 
 def _scaled(log_likelihood: Column, power: float) -> Column:
     """power · ln L; a particle that could not be solved has none."""
     return np.where(np.isfinite(log_likelihood), power * log_likelihood, -np.inf)
-
-
-def _effective(log_weight: Column) -> float:
-    return float(np.exp(2 * logsumexp(log_weight) - logsumexp(2 * log_weight)))
-
-
-def _even(log_weight: Column, rng: np.random.Generator) -> np.ndarray:
-    """As many particles, each as often as its weight says."""
-    ends = np.cumsum(np.exp(log_weight - logsumexp(log_weight)))
-    ticks = (np.arange(len(ends)) + rng.random()) / len(ends) * ends[-1]
-    return np.searchsorted(ends, ticks, side="right").clip(max=len(ends) - 1)
 
 
 def _moved(

@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy.special import logsumexp
 
 from imak_pkpd.estimand import CrossingEstimand
@@ -35,6 +35,7 @@ from imak_pkpd.fit.virtual import (
     shared_prior,
     virtual_cohort,
 )
+from imak_pkpd.fit.weights import effective, evenly_drawn
 from imak_pkpd.model import AnyModel
 from imak_pkpd.solve.stepper import Adaptive
 
@@ -45,15 +46,14 @@ DEFENCE = 0.1
 """Share of the draws chosen at random among all: it bounds every weight (Hesterberg
 1995, Technometrics 37:185)."""
 
-Column = Float[np.ndarray, " draw"]
-Sites = Mapping[str, np.ndarray]
-
-
 TOO_FEW = 0.05
 """Of the prior draws: with fewer effective ones the weights rest on too little."""
 SECOND = 1000  # refined draws that are solved at a second scramble too
 CERTIFIED = 16  # posterior draws that are solved by the reference too
 REFERENCE = Adaptive(1e-6, 1e-6)  # far below the error of a step of the mesh
+
+Column = Float[np.ndarray, " draw"]
+Sites = Mapping[str, np.ndarray]
 
 
 class Terms(NamedTuple):
@@ -97,8 +97,8 @@ class Weighted:
 
     @property
     def ess(self) -> float:
-        """1 / sum of squared weights."""
-        return float(1.0 / np.sum(np.exp(2 * self.log_weight)))
+        """How many equally weighted draws the weights are worth."""
+        return effective(self.log_weight)
 
     @property
     def k_hat(self) -> float:
@@ -118,9 +118,7 @@ def fact_names(spec: FitSpec) -> dict[str, bool]:
     }
 
 
-def weigh(
-    spec: FitSpec, model: type[AnyModel], progress: Progress, refine: bool = True
-) -> Weighted:
+def weigh(spec: FitSpec, model: type[AnyModel], progress: Progress) -> Weighted:
     """The weighted posterior of a fit file with facts and without patients."""
     start, block = time.process_time(), spec.estimation
     progress.stage("placing the steps of the virtual patients")
@@ -156,8 +154,7 @@ def tempers(spec: FitSpec, first: Terms) -> bool:
     said, log_weight = spec.estimation.sampler, first.total(fact_names(spec))
     if said != "auto":
         return said == "tempered"
-    effective = np.exp(2 * logsumexp(log_weight) - logsumexp(2 * log_weight))
-    return bool(effective < TOO_FEW * len(log_weight))
+    return effective(log_weight) < TOO_FEW * len(log_weight)
 
 
 def chosen_draws(spec: FitSpec, prior: Sites, first: Terms) -> tuple[Sites, Column]:
@@ -269,10 +266,7 @@ def resampled(
     log_weight: Column, draws: int, rng: np.random.Generator
 ) -> Int[np.ndarray, " draw"]:
     """Equally weighted draws in random order: each as often as its weight says."""
-    ends = np.cumsum(np.exp(log_weight - logsumexp(log_weight)))
-    ticks = (np.arange(draws) + rng.random()) / draws * ends[-1]
-    found = np.searchsorted(ends, ticks, side="right").clip(max=len(ends) - 1)
-    return rng.permutation(found)
+    return rng.permutation(evenly_drawn(log_weight, draws, rng))
 
 
 class Agreement(NamedTuple):
@@ -360,17 +354,12 @@ def _told(progress: Progress, what: str, total: int) -> Callable[[int], None]:
     return advance
 
 
-def failures(terms: Terms) -> Bool[np.ndarray, " draw"]:
-    """The draws at which a virtual patient could not be solved."""
-    return terms.failed > 0
-
-
 def as_attributes(spec: FitSpec, found: Weighted) -> dict[str, Any]:
     """The figures of the weighting, as the report reads them."""
     return {
         "prior_draws": len(found.first.failed),
         "refined_draws": len(found.log_weight),
-        "failed": int(failures(found.first).sum()),
+        "failed": int((found.first.failed > 0).sum()),
         "ess": found.ess,
         "largest_weight": float(np.exp(found.log_weight.max())),
         "log_evidence": found.log_evidence,

@@ -36,7 +36,6 @@ class Parts(NamedTuple):
     body: tuple[str, ...]
     logs: frozenset[str]
     losses: Mapping[str, Scalar]
-    following: frozenset[str]
 
 
 class Split(AbstractStepper):
@@ -85,7 +84,7 @@ def parts_of(crossing: Crossing, start: Any, h: Time) -> Parts:
             f"{', '.join(strangers)}: the states are {', '.join(start._fields)}"
         )
     body = tuple(name for name in start._fields if name not in apart)
-    return Parts(forced, body, logs, losses, following)
+    return Parts(forced, body, logs, losses)
 
 
 def _poured(crossing: Crossing, t: Time, start: Any, parts: Parts) -> Array:

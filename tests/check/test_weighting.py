@@ -17,12 +17,12 @@ from imak_pkpd.check.reweighting import (
     added,
     alternatives,
     dropped,
-    effective,
     moved,
     weighted_quantiles,
 )
 from imak_pkpd.check.weighted_table import weighted_table
 from imak_pkpd.check.weighting import diagnose_weighting, is_weighted
+from imak_pkpd.fit.weights import effective
 from tests import weighted_run as made_up
 
 
