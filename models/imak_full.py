@@ -96,15 +96,7 @@ class Body(NamedTuple):
     Spk: Scalar
 
 
-Rates = Mapping[str, Scalar]
-"""Some states, or their d/dt, by name."""
-
-
-class Kills(NamedTuple):
-    """Kill per tumour cell and day: by cells that a clone may evade, and by drugs."""
-
-    cells: Scalar
-    drugs: Scalar
+Rates = Mapping[str, Scalar]  # some states, or their d/dt, by name
 
 
 class ImakFull(AbstractModel):
@@ -126,7 +118,6 @@ class ImakFull(AbstractModel):
     # The patient and the donor: columns of the data.
     unrelated: Scalar = parameter("", "1: donor unrelated, 0: haplo", "", "identity")
     cd20: Scalar = parameter("", "1: CD20+ tumour, else 0", "", "identity")
-
     # Cyclophosphamide and host lymphocytes.
     cy_CL: Scalar = parameter("L/day", "clearance of cyclophosphamide", AHMED)
     cy_V: Scalar = parameter("L", "volume of cyclophosphamide", AHMED)
@@ -137,7 +128,6 @@ class ImakFull(AbstractModel):
     cy_EL: Scalar = parameter("L/mg/day", "tumour cells it kills", ASSUMED)
     host_rH: Scalar = parameter("1/day", "recovery of host lymphocytes", KIMMEL)
     host_H0: Scalar = parameter("cells", "host lymphocytes at rest", KIMMEL)
-
     # Subcutaneous IL-2.
     il2_F: Scalar = parameter("", "share of IL-2 absorbed", KONRAD, "logit")
     il2_ka: Scalar = parameter("1/day", "absorption of IL-2", KIRCHNER)
@@ -145,7 +135,6 @@ class ImakFull(AbstractModel):
     il2_V: Scalar = parameter("L", "volume of IL-2", KONRAD)
     il2_EC50T: Scalar = parameter("IU/mL", "IL-2 for half its effect on T", BOOK)
     il2_EC50N: Scalar = parameter("IU/mL", "IL-2 for half its effect on NK", BOOK)
-
     # The product and the donor cells.
     prod_fT: Scalar = parameter("", "T cells in the product", PHASE_1, "logit")
     prod_fN: Scalar = parameter("", "NK cells in the product", PHASE_1, "logit")
@@ -161,7 +150,6 @@ class ImakFull(AbstractModel):
     don_dW: Scalar = parameter("1/day", "further death without IL-2", ASSUMED)
     don_space: Scalar = parameter("", "exponent of the room to divide", ASSUMED)
     don_auto: Scalar = parameter("", "division without IL-2", ASSUMED, "logit")
-
     # Host against graft.
     rej_f: Scalar = parameter("", "host T cells against a full mismatch", MLR)
     rej_mhap: Scalar = parameter("", "haploidentical mismatch", ONE_OF_TWO, "logit")
@@ -175,7 +163,6 @@ class ImakFull(AbstractModel):
     rej_kapG: Scalar = parameter("1/day", "host cells killed by the donor", ASSUMED)
     chi_den: Scalar = parameter("", "cells scored per host lymphocyte", ASSUMED)
     chi_fp: Scalar = parameter("", "host cells scored as the donor's", DEWALD)
-
     # Tumour, and the host's immunity against it.
     tum_log10B0: Scalar = parameter("log10 cells", "tumour", ASSUMED, "identity")
     tum_g: Scalar = parameter("1/day", "growth of tumour", OMMEN)
@@ -197,7 +184,6 @@ class ImakFull(AbstractModel):
     z_kap: Scalar = parameter("1/day", "tumour cells killed per bystander cell", HALLE)
     z_L50: Scalar = parameter("cells", "tumour for half the antigen", ASSUMED)
     z_e50: Scalar = parameter("cells", "responders for half the help", ASSUMED)
-
     # Rituximab.
     rtx_CL: Scalar = parameter("L/day", "clearance of rituximab", CANDELARIA)
     rtx_V1: Scalar = parameter("L", "central volume", CANDELARIA)
@@ -206,7 +192,6 @@ class ImakFull(AbstractModel):
     rtx_EC50: Scalar = parameter("mg/L", "rituximab for half the effect", ASSUMED)
     rtx_alpha: Scalar = parameter("", "largest gain of NK potency", ASSUMED)
     rtx_kdir: Scalar = parameter("1/day", "kill without donor NK cells", ASSUMED)
-
     # Toxicity and graft-versus-host disease.
     tox_sA: Scalar = parameter("1/day", "cytokine from the reaction", ASSUMED)
     tox_sI: Scalar = parameter("1/day", "cytokine from IL-2", ASSUMED)
@@ -236,8 +221,7 @@ class ImakFull(AbstractModel):
         return self.unrelated + (1.0 - self.unrelated) * self.rej_mhap
 
     def dosing(self, name: str) -> Dosing:
-        shares = {"cells": self.don_surv, "il2": self.il2_F}
-        return Dosing(F=shares.get(name))
+        return Dosing(F={"cells": self.don_surv, "il2": self.il2_F}.get(name))
 
     def dose(self, state: Body, name: str, amount: Scalar) -> Body:
         if name == "cells":
@@ -251,14 +235,13 @@ class ImakFull(AbstractModel):
         return m.product_cells(cells, NK=self.prod_fN, alloreactive=alloreactive)
 
     def rates(self, t: Scalar, state: Body, inputs: Inputs) -> Body:
-        given = inputs.infusion
         toxic = self.cy_EH * state.Acy / self.cy_V
         tumour = m.cells_of_log(state.lS) + m.cells_of_log(state.lR)
         kills = self.kills(state, tumour)
         return Body(
-            **self.drugs(state, given),
+            **self.drugs(state, inputs.infusion),
             **self.host(state, toxic),
-            **self.donor(state, toxic, given["cells"]),
+            **self.donor(state, toxic, inputs.infusion["cells"]),
             **self.tumour(state, tumour, kills),
             **self.harm(state, kills.cells * tumour),
         )
@@ -336,20 +319,19 @@ class ImakFull(AbstractModel):
             "DB": new_DB + state.DB * (DB - lost),
         }
 
-    def kills(self, state: Body, tumour: Scalar) -> Kills:
+    def kills(self, state: Body, tumour: Scalar) -> m.Kills:
         occupied = m.occupancy(state.R1 / self.rtx_V1, self.cd20, half=self.rtx_EC50)
         potency = self.tum_eN * (1.0 + self.rtx_alpha * occupied)
         effectors = self.tum_site * (
             potency * state.N + state.DA + self.tum_eB * state.DB
         )
-        donor = m.doubly_saturated(
-            effectors, tumour, greatest=self.tum_kap, half=self.tum_h
-        )
+        bound = {"greatest": self.tum_kap, "half": self.tum_h}
+        donor = m.doubly_saturated(effectors, tumour, **bound)
         host = m.doubly_saturated(state.Z, tumour, greatest=self.z_kap, half=self.tum_h)
         drugs = self.cy_EL * state.Acy / self.cy_V + self.rtx_kdir * occupied
-        return Kills(donor + host, drugs)
+        return m.Kills(donor + host, drugs)
 
-    def tumour(self, state: Body, tumour: Scalar, kills: Kills) -> Rates:
+    def tumour(self, state: Body, tumour: Scalar, kills: m.Kills) -> Rates:
         """Both clones, and the host's immunity against them."""
         growth = m.logistic_growth(tumour, rate=self.tum_g, capacity=self.tum_K)
         bystander = m.bystander_expansion(
@@ -376,10 +358,8 @@ class ImakFull(AbstractModel):
         }
 
     def losses(self) -> Rates:
-        return {
-            **{"A1": self.rej_kd, "A2": self.rej_dE, "S": self.tox_d},
-            **{"Enz": self.cy_kenz, "H": self.host_rH, "Z": self.z_d},
-        }
+        host = {"A1": self.rej_kd, "A2": self.rej_dE, "H": self.host_rH, "Z": self.z_d}
+        return {**host, "Enz": self.cy_kenz, "S": self.tox_d}
 
     def follow(self, before: Body, after: Body, duration: Scalar) -> Rates:
         """X and Spk at the end of an interval."""
@@ -393,7 +373,7 @@ class ImakFull(AbstractModel):
     def observe(self, t: Scalar, state: Body, inputs: Inputs) -> Mapping[str, Scalar]:
         tumour = m.cells_of_log(state.lS) + m.cells_of_log(state.lR)
         kills, donor = self.kills(state, tumour), state.N + state.DA + state.DB
-        cuts = (self.tox_c1, self.tox_c2, self.tox_c3, self.tox_c4)
+        cuts = self.tox_c1, self.tox_c2, self.tox_c3, self.tox_c4
         chimerism = m.chimerism(donor, state.H, scored=self.chi_den)
         grades = [m.grade_at_least(state.Spk, cut, slope=self.tox_beta) for cut in cuts]
         return {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 DRAWERS = {"util", "utils", "helper", "helpers", "common", "base", "misc"}
-LONGEST = 420  # lines, as the full model with its 79 parameters; most are far shorter
+LONGEST = 400  # lines: beyond it a newcomer no longer finds one thing in a file
 MACHINE = re.compile(r"(?:^|[^\w.])/(?:work|root|home|Users)/")
 REGISTRY = re.compile(
     r"https?://[^\s\"]*/(?:simple|packages)/"

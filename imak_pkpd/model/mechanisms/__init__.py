@@ -46,6 +46,7 @@ from imak_pkpd.model.mechanisms.il2 import (
     il2_disposition as il2_disposition,
 )
 from imak_pkpd.model.mechanisms.killing import (
+    Kills as Kills,
     doubly_saturated as doubly_saturated,
     killer_saturated as killer_saturated,
     mass_action as mass_action,

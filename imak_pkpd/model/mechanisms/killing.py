@@ -11,6 +11,8 @@ E killers at the tumour and L tumour cells, both >= 0.
 | `ratio_dependent` | d (E/L)^n/(s + (E/L)^n) | by the ratio alone | d |
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
@@ -18,6 +20,13 @@ from imak_pkpd.model.abstract import Scalar
 
 LEAST = 1e-30
 """Cells without effect: they keep a logarithm finite at zero."""
+
+
+class Kills(NamedTuple):
+    """Kill per tumour cell and day: by cells that a clone may evade, and by drugs."""
+
+    cells: Scalar
+    drugs: Scalar
 
 
 def mass_action(killers: Scalar, *, rate: Scalar) -> Scalar:
