@@ -17,6 +17,7 @@ from imak_pkpd.fit.evidence_agreement import evidence_findings
 from imak_pkpd.fit.lines import Key
 from imak_pkpd.fit.scenario_agreement import scenario_findings
 from imak_pkpd.fit.spec import FitSpec
+from imak_pkpd.fit.used_columns import used_columns
 from imak_pkpd.model import (
     AbstractLinear,
     AbstractStatic,
@@ -129,7 +130,7 @@ def _columns(spec: FitSpec) -> Iterator[Finding]:
     if spec.data is None:
         return
     rules = spec.data.covariates
-    for path, parameter, column in _used_columns(spec):
+    for path, parameter, column in used_columns(spec):
         if column not in rules:
             yield (
                 path,
@@ -149,19 +150,6 @@ def _columns(spec: FitSpec) -> Iterator[Finding]:
                 "needs one value per patient (a centred eta, or an omega from a "
                 'column): write "constant", or another form',
             )
-
-
-def _used_columns(spec: FitSpec) -> Iterator[tuple[Key, str, str]]:
-    """Key of the fit file, parameter, and the data column it depends on."""
-    for name, effects in spec.covariate.items():
-        for key, block in effects.items():
-            yield ("covariate", name, key), name, block.column or key
-    for name, theta in spec.theta.items():
-        if theta.column is not None:
-            yield ("theta", name, "column"), name, theta.column
-    for name, line in spec.omega.deviations.items():
-        if line.column is not None:
-            yield ("omega", name, "column"), name, line.column
 
 
 def _one_per_patient(spec: FitSpec, parameter: str, path: Key) -> bool:

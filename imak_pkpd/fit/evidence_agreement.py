@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from imak_pkpd.estimand import CrossingEstimand
 from imak_pkpd.fit.lines import Key
 from imak_pkpd.fit.spec import FitSpec
+from imak_pkpd.fit.used_columns import used_columns
 from imak_pkpd.model import AbstractModel, AnyModel
 from imak_pkpd.population.refusal import hint
 
@@ -29,7 +30,7 @@ def _cohorts(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]:
                     ("cohort", name, "dose", dose),
                     f"the model has no such dose{near}",
                 )
-        for path, column in _columns(spec):
+        for path, _, column in used_columns(spec):
             if column not in block.columns:
                 near = hint(column, block.columns)
                 yield path, f"cohort {name} has no column '{column}'{near}"
@@ -38,16 +39,6 @@ def _cohorts(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]:
                 near = hint(line.dose, block.dose)
                 text = f"cohort {name} gets no dose '{line.dose}'{near}"
                 yield ("estimand", estimand, "dose"), text
-
-
-def _columns(spec: FitSpec) -> Iterator[tuple[Key, str]]:
-    """The data columns that the parameters read."""
-    for name, theta in spec.theta.items():
-        if theta.column is not None:
-            yield ("theta", name, "column"), theta.column
-    for name, effects in spec.covariate.items():
-        for key, block in effects.items():
-            yield ("covariate", name, key), block.column or key
 
 
 def _facts(spec: FitSpec) -> Iterator[Finding]:

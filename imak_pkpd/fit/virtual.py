@@ -46,6 +46,7 @@ from imak_pkpd.solve.stepper import AbstractStepper
 from imak_pkpd.solve.trajectory import solve
 
 PILOTS = 32  # prior draws that place the steps
+PILOT_PATIENTS = 16  # who are solved at each of them
 SHARE = 0.98  # of their patients whose error is met; the certificate tells of the rest
 LANES = 512  # patients and draws in one program: their curves stay in the cache
 PER_CALL = 64  # draws between two signs of life
@@ -140,14 +141,12 @@ def virtual_cohort(
         patients or block.patients,
         block.seed + scramble,
     )
+    if like is not None:
+        return with_patients(like, who)
     schedule = _schedule(block, model, who)
-    made = Virtual(
-        spec, model, name, who, schedule, _events(schedule, model, []), Split()
-    )
-    if like is None:
-        return replace(made, mesh=_mesh(made))
-    steps = np.unique(np.asarray(like.mesh.clock))
-    return replace(made, mesh=_events(schedule, model, steps))
+    events = _events(schedule, model, [])
+    made = Virtual(spec, model, name, who, schedule, events, Split())
+    return replace(made, mesh=_mesh(made))
 
 
 def shared_prior(cohorts: Sequence[Virtual]) -> None:
@@ -363,10 +362,7 @@ def _events(
 
 def _mesh(cohort: Virtual) -> Mesh:
     """Common steps for all patients, placed by prior draws of the first of them."""
-    few = replace(
-        cohort,
-        **_first(cohort, min(16, cohort.schedule.subjects)),
-    )
+    few = with_patients(cohort, first_patients(cohort.patients, PILOT_PATIENTS))
     drawn = prior_sites(few, draws=PILOTS, number=cohort.block.seed)
     at = [{n: jnp.asarray(v[i]) for n, v in drawn.items()} for i in range(PILOTS)]
     pilots = [few.individuals(sites) for sites in at]
@@ -380,14 +376,3 @@ def _mesh(cohort: Virtual) -> Mesh:
     )
     steps = np.unique(np.asarray(made.clock))
     return _events(cohort.schedule, cohort.model, steps)
-
-
-def _first(cohort: Virtual, number: int) -> dict[str, Any]:
-    """The fields of a cohort of the first `number` patients."""
-    who = first_patients(cohort.patients, number)
-    schedule = _schedule(cohort.block, cohort.model, who)
-    return {
-        "patients": who,
-        "schedule": schedule,
-        "mesh": _events(schedule, cohort.model, []),
-    }

@@ -3,20 +3,16 @@
 import tomllib
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from imak_pkpd.check.convergence import diagnose
 from imak_pkpd.fit.fit import fit
-from imak_pkpd.fit.posterior import effect_forms, population_model
 from imak_pkpd.fit.problem import Problem, read_problem
 from imak_pkpd.fit.run import POSTERIOR
 from imak_pkpd.fit.spec import read_fit
-from imak_pkpd.fit.target import prior_median, target
 from imak_pkpd.fit.tree import read_tree
-from imak_pkpd.solve.mesh import build_mesh, declared_dosing
+from tests.fit.slope import check_density_and_gradient
 
 SAMPLES = {"donor": 6 * 33, "tumour": 4 * 33, "host": 2 * 33}
 
@@ -43,24 +39,8 @@ def test_the_patients_are_read(problem: Problem) -> None:
 
 def test_density_and_gradient(problem: Problem) -> None:
     """Finite at the prior medians; the slope there, against a central difference."""
-    forms = effect_forms(problem.spec, problem.schedule)
-    steps = [np.linspace(0, 28, 141)[1:-1]] * 33  # a step of 0.2 d is stable here
-    mesh = build_mesh(problem.schedule, declared_dosing(problem.model), steps)
-    args = jax.tree.map(jnp.asarray, (problem.schedule, mesh))
-    made = target(population_model(problem.spec, problem.model, forms), args)
-    place = prior_median(made, args)
-    value, slope = made.evaluate(place, args)
-    assert np.isfinite(value)
-    assert np.isfinite(slope).all()
-    assert np.abs(slope).min() > 0  # every site matters
-    along = np.random.default_rng(1).standard_normal(made.size)
-    along /= np.linalg.norm(along)
-    step = 1e-5  # the error of the difference is about 1e-10 of the third derivative
-    ahead, behind = (
-        float(made.evaluate(place + side * along, args)[0]) for side in (step, -step)
-    )
-    expected = (ahead - behind) / (2 * step)
-    assert float(slope @ along) == pytest.approx(expected, rel=1e-5)
+    # a step of 0.2 d is stable here
+    check_density_and_gradient(problem, np.linspace(0, 28, 141)[1:-1])
 
 
 @pytest.mark.slow

@@ -32,11 +32,8 @@ from imak_pkpd.solve.stepper import AbstractStepper, Adaptive, Explicit
 from imak_pkpd.solve.trajectory import Trajectory, solve
 from tests.solve.full_model import (
     PATIENTS,
-    full_kind,
     their_schedule,
-    three_patients,
 )
-from tests.solve.medians import prior_medians
 
 LARGEST = {"Ic": 0.743}  # near day 4.13, between two stored days
 NAMES = {"S": "C", "Spk": "lCpk"}  # the signal, and its peak (not a logarithm)
@@ -54,21 +51,6 @@ def stored(shared: Path) -> Stored:
     science = shared / "science"
     summary = pd.read_csv(science / "trajectories_summary.csv").set_index("case")
     return Stored(pd.read_csv(science / "trajectories.csv"), summary)
-
-
-@pytest.fixture(scope="module")
-def kind(root: Path) -> type[AbstractModel]:
-    return full_kind(root)
-
-
-@pytest.fixture(scope="module")
-def medians(shared: Path) -> dict[str, float]:
-    return prior_medians(shared)
-
-
-@pytest.fixture(scope="module")
-def model(kind: type[AbstractModel], medians: dict[str, float]) -> AbstractModel:
-    return three_patients(kind, medians)
 
 
 @pytest.fixture(scope="module")

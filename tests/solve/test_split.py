@@ -23,32 +23,14 @@ from imak_pkpd.solve.stepper import AbstractStepper, Explicit
 from imak_pkpd.solve.trajectory import Trajectory, solve
 from tests.solve.full_model import (
     PATIENTS,
-    full_kind,
     read_schedule,
     their_schedule,
-    three_patients,
 )
-from tests.solve.medians import prior_medians
 
 LAST = 20.0  # d
 FINE = (np.arange(-1, 0, 5e-3), np.arange(0, 7, 8e-4), np.arange(7, LAST, 2e-2))
 FLOORS = {"Spk": 5e-7}  # Runge-Kutta is of first order at the corner where S meets it
 COARSE = (np.arange(-1, 14, 0.08), np.arange(14, LAST, 1.0))
-
-
-@pytest.fixture(scope="module")
-def kind(root: Path) -> type[AbstractModel]:
-    return full_kind(root)
-
-
-@pytest.fixture(scope="module")
-def medians(shared: Path) -> dict[str, float]:
-    return prior_medians(shared)
-
-
-@pytest.fixture(scope="module")
-def model(kind: type[AbstractModel], medians: dict[str, float]) -> AbstractModel:
-    return three_patients(kind, medians)
 
 
 @pytest.fixture(scope="module")
