@@ -40,11 +40,12 @@ Spread = Annotated[float, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
-def _tuple(raw: Any) -> Any:
+def as_tuple(raw: Any) -> Any:
+    """A list of TOML as what a strict field holds."""
     return tuple(raw) if isinstance(raw, list) else raw
 
 
-Times = Annotated[tuple[float, ...], BeforeValidator(_tuple), Field(min_length=1)]
+Times = Annotated[tuple[float, ...], BeforeValidator(as_tuple), Field(min_length=1)]
 
 
 def _rising(cuts: tuple[float, ...]) -> tuple[float, ...]:

@@ -12,7 +12,7 @@ cohort, not drawn outcomes. `use = false` keeps a fact on the table but out of t
 
 import abc
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -22,6 +22,7 @@ from jaxtyping import Array, Float
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from scipy.special import roots_jacobi
 
+from imak_pkpd.evidence.design import as_tuple
 from imak_pkpd.population.refusal import refusal
 
 LEAST = 1e-9
@@ -32,11 +33,7 @@ Mean = Float[Array | np.ndarray, "..."]
 Count = Annotated[int, Field(ge=0)]
 
 
-def _tuple(raw: Any) -> Any:
-    return tuple(raw) if isinstance(raw, list) else raw
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
+Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 
 
 class AbstractFact(BaseModel, abc.ABC):

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from imak_pkpd.evidence.design import GroupDesign
 from imak_pkpd.fit.grammar import FitError, Source, read_source
 from imak_pkpd.fit.sentence import sentences
 from imak_pkpd.fit.spec import FitSpec
@@ -27,7 +28,6 @@ DOSE_DIGITS = 3  # significant ones of an amount that differs between patients
 
 Positive = Annotated[float, Field(gt=0)]
 Spread = Annotated[float, Field(ge=1)]
-Share = Annotated[float, Field(gt=0, le=1)]
 Times = Annotated[tuple[float, ...], Field(min_length=1)]
 Arms = Annotated[
     tuple[Positive, ...],
@@ -53,16 +53,6 @@ class CovariateDesign(_Block):
     digits: int = 1
     along: str | None = None
     exponent: float = 1.0
-
-
-class GroupDesign(_Block):
-    """A column of 1 and 0: a patient is in the group with the probability `share`.
-
-    With `among`, a group above it in the file, only who is in that one can be in it.
-    """
-
-    share: Share
-    among: str | None = None
 
 
 class DoseDesign(_Block):

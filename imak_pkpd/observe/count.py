@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 from numpyro.distributions import constraints
 
-from imak_pkpd.observe.distribution import AbstractObserved
+from imak_pkpd.observe.distribution import AbstractObserved, limits_of
 from imak_pkpd.observe.forward import forwards
 from imak_pkpd.observe.law import column
 
@@ -79,9 +79,7 @@ class AbstractCount(AbstractObserved):
     def log_tail(
         self, value: Float[Array, "..."], side: Float[Array, "..."]
     ) -> Float[Array, "..."]:
-        left = side > 0
-        lower, upper = jnp.where(left, 0.0, value), jnp.where(left, value, jnp.inf)
-        return self.log_interval(lower, upper)
+        return self.log_interval(*limits_of(value, side))
 
     def log_interval(
         self, lower: Float[Array, "..."], upper: Float[Array, "..."]

@@ -65,6 +65,14 @@ class AbstractObserved(dist.Distribution):
         return jnp.exp(self.log_cdf(value))
 
 
+def limits_of(
+    value: Float[Array, "..."], side: Float[Array, "..."]
+) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    """The counts from 0 on that lie on one side of a value, it included."""
+    left = side > 0
+    return jnp.where(left, 0.0, value), jnp.where(left, value, jnp.inf)
+
+
 class LocationScale(AbstractObserved):
     """DV = loc + scale * z, with z of a standard law (normal or Student's t)."""
 

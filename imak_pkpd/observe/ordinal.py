@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from numpyro.distributions import constraints
 
-from imak_pkpd.observe.distribution import AbstractObserved
+from imak_pkpd.observe.distribution import AbstractObserved, limits_of
 
 RAREST = 1e-30
 """No grade is rarer: where the model's probabilities cross, the log-density is finite
@@ -74,9 +74,7 @@ class Ordinal(AbstractObserved):
     def log_tail(
         self, value: Float[Array, "..."], side: Float[Array, "..."]
     ) -> Float[Array, "..."]:
-        left = side > 0
-        lower, upper = jnp.where(left, 0.0, value), jnp.where(left, value, jnp.inf)
-        return self.log_interval(lower, upper)
+        return self.log_interval(*limits_of(value, side))
 
     def log_interval(
         self, lower: Float[Array, "..."], upper: Float[Array, "..."]
