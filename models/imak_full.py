@@ -30,8 +30,7 @@ given the share don_surv arrives: fN as N, fT m fallo as DA, the rest as DB. Rej
 leaves killers behind: a second infusion meets a sensitised host.
 cy_Emax_ind = { fixed = 0 } switches the induction of clearance off.
 
-Reference: this project's full model; its sources are beside the parameters. What is
-called a hypothesis is one.
+Reference: beside the parameters; what is called a hypothesis is one.
 """
 
 from collections.abc import Mapping
@@ -113,7 +112,8 @@ class ImakFull(AbstractModel):
         **dict.fromkeys(("kill_sensitive", "kill_evading"), "1/day"),
     }
     forcing = (("Isc", "Ic"), ("R1", "R2"))  # the other 13 states are stepped,
-    logarithms = ("Acy", "N", "DA", "DB")  # and X and Spk follow
+    logarithms = ("Acy", "A0", "N", "DA", "DB")  # and X and Spk follow
+    tops = ("S",)
 
     # The patient and the donor: columns of the data.
     unrelated: Scalar = parameter("", "1: donor unrelated, 0: haplo", "", "identity")
@@ -255,9 +255,8 @@ class ImakFull(AbstractModel):
             state.R1, state.R2, CL=self.rtx_CL, V1=self.rtx_V1, Q=self.rtx_Q,
             V2=self.rtx_V2,
         )  # fmt: skip
-        eliminated = m.cyclophosphamide_elimination(
-            state.Acy, state.Enz, CL=self.cy_CL, V=self.cy_V
-        )
+        volume = {"CL": self.cy_CL, "V": self.cy_V}
+        eliminated = m.cyclophosphamide_elimination(state.Acy, state.Enz, **volume)
         induced = m.autoinduction(
             state.Enz, state.Acy / self.cy_V, greatest=self.cy_Emax_ind,
             half=self.cy_EC50_ind, rate=self.cy_kenz,
@@ -274,11 +273,8 @@ class ImakFull(AbstractModel):
     def host(self, state: Body, toxic: Scalar) -> Rates:
         """Host lymphocytes, and those of them that answer to the donor."""
         recovery = m.gompertz_recovery(state.H, rate=self.host_rH, rest=self.host_H0)
-        vetoed = m.veto(
-            state.DA, state.A1, state.A2, greatest=self.rej_kapG, half=self.rej_h
-        )
         answer = m.host_response(
-            state.A0, state.A1, state.A2, self.antigen(state), toxic + vetoed,
+            state.A0, state.A1, state.A2, self.antigen(state), toxic + self.veto(state),
             priming=self.rej_kp, division=self.rej_rho, maturation=self.rej_kd,
             death=self.rej_dE,
         )  # fmt: skip
@@ -292,14 +288,17 @@ class ImakFull(AbstractModel):
     def antigen(self, state: Body) -> Scalar:
         return m.saturation(state.N + state.DA + state.DB, self.rej_D50)
 
+    def veto(self, state: Body) -> Scalar:
+        against = {"primed": state.A1, "killers": state.A2, "half": self.rej_h}
+        return m.veto(state.DA, greatest=self.rej_kapG, **against)
+
     def donor(self, state: Body, toxic: Scalar, arriving: Scalar) -> Rates:
         """NK, alloreactive and other donor cells."""
         il2, donor = self.il2(state), state.N + state.DA + state.DB
         on_T, on_N = (m.saturation(il2, x) for x in (self.il2_EC50T, self.il2_EC50N))
         room = m.lymphopenia(state.H, donor, rest=self.host_H0, exponent=self.don_space)
-        lost = toxic + m.rejection(
-            state.A2, donor, greatest=self.rej_kap, half=self.rej_h
-        )
+        bound = {"greatest": self.rej_kap, "half": self.rej_h}
+        lost = toxic + m.rejection(state.A2, donor, **bound)
         N = m.il2_dependent_growth(
             on_N, room, division=self.don_rhoN, death=self.don_dN,
             withdrawal=self.don_dW,
@@ -357,9 +356,10 @@ class ImakFull(AbstractModel):
             "Spk": m.running_peak(state.S, state.Spk),
         }
 
-    def losses(self) -> Rates:
-        host = {"A1": self.rej_kd, "A2": self.rej_dE, "H": self.host_rH, "Z": self.z_d}
-        return {**host, "Enz": self.cy_kenz, "S": self.tox_d}
+    def losses(self, state: Body) -> Rates:
+        slow = {"H": self.host_rH, "Z": self.z_d, "Enz": self.cy_kenz, "S": self.tox_d}
+        veto, divided = self.veto(state), self.rej_rho * self.antigen(state)
+        return {**slow, "A1": self.rej_kd + veto - divided, "A2": self.rej_dE + veto}
 
     def follow(self, before: Body, after: Body, duration: Scalar) -> Rates:
         """X and Spk at the end of an interval."""

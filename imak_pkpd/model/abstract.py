@@ -53,8 +53,10 @@ class AbstractModel(eqx.Module):
     Four more let the `Split` stepper take long steps: `forcing` names groups of one or
     two states that are linear in themselves and read no other (drugs: closed form),
     `logarithms` states that are at all times multiplied, never fed (populations over
-    many decades), `losses` gives constant rates of loss of others, and `follow` the
-    states that no other reads.
+    many decades), `losses` gives rates of loss of others, and `follow` the states that
+    no other reads.
+
+    Of `tops` only the largest value matters: steps are placed for that.
     """
 
     time: ClassVar[str]
@@ -62,6 +64,7 @@ class AbstractModel(eqx.Module):
     outputs: ClassVar[Mapping[str, str]]
     forcing: ClassVar[tuple[tuple[str, ...], ...]] = ()
     logarithms: ClassVar[tuple[str, ...]] = ()
+    tops: ClassVar[tuple[str, ...]] = ()
 
     @abc.abstractmethod
     def initial(self, inputs: Inputs) -> State:
@@ -89,11 +92,11 @@ class AbstractModel(eqx.Module):
         """Rates of the integrals to accumulate beside the states; none by default."""
         return {}
 
-    def losses(self) -> Mapping[str, Scalar]:
+    def losses(self, state: State) -> Mapping[str, Scalar]:
         """Rates per time, by state, at which what is in the state is lost.
 
-        They are taken out of the step (an integrating factor), so that they do not
-        limit its length; `rates` has them all the same.
+        As they are at the start of a step, they are taken out of it with the gains of
+        that time, so that they do not limit its length; `rates` has them all the same.
         """
         return {}
 

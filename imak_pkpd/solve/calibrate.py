@@ -13,11 +13,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.model import AbstractModel, Dosing
-from imak_pkpd.solve.march import Stop, inputs_of, march
+from imak_pkpd.solve.march import March, Stop, inputs_of, march
 from imak_pkpd.solve.mesh import Mesh, build_mesh
 from imak_pkpd.solve.stepper import AbstractStepper, Crossing, Explicit
 from imak_pkpd.solve.subject import at_setting
@@ -28,7 +29,8 @@ SAFETY = 0.9  # the usual margin of step-size controllers
 STABLE = 2.5  # |λ|·h; the real stability interval of Tsit5 ends near 3.0
 FINE = 512  # steps of the first mesh over the whole span
 FINEST = 16384  # beyond this an explicit mesh is the wrong tool
-# A state below this share of its largest value needs no relative accuracy of its own.
+# A state below this share of its largest value needs no relative accuracy of its own
+# (but for `tops`, of which only the largest value matters).
 NEGLIGIBLE = 1e-9
 
 
@@ -129,7 +131,7 @@ def _needs(pilots: Sequence[AbstractModel], mesh: Mesh, asked: _Asked) -> _Need:
     def one(model: AbstractModel, here: Schedule, grid: Mesh) -> _Need:
         path = march(model, here, grid, stepper)
         size = jnp.abs(path.after)
-        floor = NEGLIGIBLE * size.max(0) + 1e-300
+        floor = _negligible(model, path) * size.max(0) + 1e-300
         relative = jnp.max(jnp.abs(path.error) / (size + floor), -1)
         h = jnp.where(path.stops.length > 0, path.stops.length, jnp.inf)
         per_time = (relative / (SAFETY * tolerance)) ** (1 / ORDER) / h
@@ -143,6 +145,13 @@ def _needs(pilots: Sequence[AbstractModel], mesh: Mesh, asked: _Asked) -> _Need:
     run = jax.jit(lambda m, s, g: jax.vmap(one, in_axes=(batched(m), 0, 0))(m, s, g))
     found = [jax.tree.map(np.asarray, run(m, schedule, mesh)) for m in pilots]
     return jax.tree.map(lambda *leaves: np.stack(leaves), *found)
+
+
+def _negligible(model: AbstractModel, path: March) -> Float[Array, " state"]:
+    """The share of a state's largest value below which it needs no accuracy."""
+    share = path.unravel(jnp.full(path.after.shape[-1], NEGLIGIBLE))
+    whole = {name: jnp.ones_like(getattr(share, name)) for name in type(model).tops}
+    return ravel_pytree(share._replace(**whole))[0]
 
 
 def _speed(

@@ -90,8 +90,8 @@ class Explicit(AbstractStepper):
     subdivides = True
 
     def __call__(self, crossing: Crossing, t: Time, y: Vector, h: Time) -> Step:
-        state, error = explicit_step(self.solver.tableau, crossing.field, t, y, h)
-        return Step(state, error, OK())
+        moved = explicit_step(self.solver.tableau, crossing.field, t, y, h)
+        return Step(moved.state, moved.error, OK())
 
 
 class Adaptive(AbstractStepper):

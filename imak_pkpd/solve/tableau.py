@@ -5,7 +5,7 @@ dose that would be silently wrong).
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,19 +15,38 @@ Vector = Float[Array, " state"]
 Field = Callable[[Float[Array, ""], Vector], Vector]
 
 
+class Moved(NamedTuple):
+    """The state at the end of a step, its embedded error, and all slopes on the way.
+
+    What is not used costs nothing. Of a tableau whose last stage is the end (FSAL) the
+    last slope is that at the end.
+    """
+
+    state: Vector
+    error: Vector
+    slopes: list[Vector]
+
+
 def explicit_step(
-    tableau: Any, field: Field, t: Float[Array, ""], y: Vector, h: Float[Array, ""]
-) -> tuple[Vector, Vector]:
-    """The state at t + h and its embedded error (unused, it costs nothing)."""
+    tableau: Any,
+    field: Field,
+    t: Float[Array, ""],
+    y: Vector,
+    h: Float[Array, ""],
+    first: Vector | None = None,
+) -> Moved:
+    """One step from y at t over h; `first` is the slope there, where it is known."""
     # In reverse each slope is computed anew from its stage: to keep its parts from the
     # way there would compile a fifth more (imak-5) and run no faster.
     field = jax.checkpoint(field)
-    slopes = [field(t, y)]
+    slopes = [field(t, y) if first is None else first]
     for node, row in zip(tableau.c, tableau.a_lower, strict=True):
         stage = _kept(y + h * _combine(row, slopes))
         slopes.append(field(t + node * h, stage))
-    return y + h * _combine(tableau.b_sol, slopes), h * _combine(
-        tableau.b_error, slopes
+    return Moved(
+        y + h * _combine(tableau.b_sol, slopes),
+        h * _combine(tableau.b_error, slopes),
+        slopes,
     )
 
 
