@@ -122,7 +122,7 @@ class CohortBlock(_Block):
     refined: Annotated[int, Field(ge=2)] = 512
     horizon: float
     seed: Annotated[int, Field(ge=0)] = 1
-    tolerance: Positive = 1e-3
+    tolerance: Positive = 1e-4
     covariate: dict[str, CovariateDesign] = {}
     group: dict[str, GroupDesign] = {}
     dose: dict[str, DoseDesign] = {}
