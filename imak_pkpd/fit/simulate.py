@@ -89,8 +89,8 @@ class Simulator:
         own_key, new_key, patient_key = jax.random.split(key, 3)
         own = seed(substitute(self._individuals, dict(values)), own_key)
         ipred, found = own(schedule, mesh)
-        new = seed(substitute(self._individuals, dict(shared)), patient_key)
-        _, others = new(schedule, mesh)
+        others_sites = self.new_patients(shared, schedule, patient_key)
+        _, others = substitute(self._individuals, others_sites)(schedule, mesh)
         return {
             "ipred": ipred,
             "pred": self._selected(
@@ -124,6 +124,17 @@ class Simulator:
             for output, block in self.spec.output.items()
             for name in block.reads(output)
         }
+
+    def new_patients(
+        self, shared: Mapping[str, Array], schedule: Schedule, key: PRNGKeyArray
+    ) -> dict[str, Array]:
+        """All latent sites, those of the patients drawn anew.
+
+        Of the patients in `replicate` at the first of `split(key_of_draw, 3)[2]`.
+        """
+        drawn = seed(substitute(sample_sites, dict(shared)), key)
+        found = trace(drawn).get_trace(self.spec, self.model, self.forms, schedule)
+        return {n: s["value"] for n, s in found.items() if s["type"] == "sample"}
 
     def own_outputs(
         self, sites: Mapping[str, Array], schedule: Schedule, mesh: Mesh | None
