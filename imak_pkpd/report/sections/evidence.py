@@ -84,7 +84,7 @@ def predictions(run: Run) -> Iterator[Block]:
 
 def estimand_rows(run: Run, start: str = "") -> list[dict[str, object]]:
     """Prior and posterior of the estimands whose names begin with `start`."""
-    before, after = run.need("prior_estimand"), run.need("estimand")
+    before, after = run.need("prior_estimand"), run.need("cohort_estimand")
     words = definitions(run)
     names = [str(name) for name in after.data_vars if name in before]
     return [
@@ -212,7 +212,7 @@ def _weighted(run: Run) -> xr.DataTree:
 
 def _predicted(run: Run) -> list[Predicted]:
     run.need("prior_estimand")
-    run.need("estimand")
+    run.need("cohort_estimand")
     return predicted(run.tree)
 
 
