@@ -11,6 +11,7 @@ from imak_pkpd.fit.meshes import event_meshes, needs_mesh
 from imak_pkpd.fit.meshing import REFERENCE
 from imak_pkpd.fit.posterior import effect_forms, population_model
 from imak_pkpd.fit.problem import Problem
+from imak_pkpd.fit.sampler import Plan, plan_of
 from imak_pkpd.fit.target import prior_median, target
 
 
@@ -18,11 +19,13 @@ class Rehearsal(NamedTuple):
     """The size of the posterior, its log density at the prior medians, and a complaint.
 
     `complaint` is empty where the density is finite; else it names subject and row.
+    `plan` is which sampler would run.
     """
 
     dimensions: int
     log_density: float
     complaint: str
+    plan: Plan
 
 
 def rehearse(problem: Problem) -> Rehearsal:
@@ -36,4 +39,4 @@ def rehearse(problem: Problem) -> Rehearsal:
     value = -float(jax.jit(made.potential)(jnp.asarray(position), args))
     finite = np.isfinite(value)
     complaint = "" if finite else explain_start(problem, forms)(position)
-    return Rehearsal(made.size, value, complaint)
+    return Rehearsal(made.size, value, complaint, plan_of(problem.spec))

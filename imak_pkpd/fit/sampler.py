@@ -38,7 +38,7 @@ def plan_of(spec: FitSpec) -> Plan:
     if spec.data is None:
         if said == "tempered":
             return Plan("tempered", "published facts and no patients; as asked for")
-        why = "published facts and no patients: few facts leave many prior draws"
+        why = "no patients: prior draws are weighed, or tempered if few agree"
         return Plan("weights", why)
     if said == "tempered":
         return Plan("tempered", "patients and published facts; as asked for")
