@@ -44,7 +44,7 @@ def of_facts(
     flat = _in_a_row(posterior)
     after = terms_of(spec, cohorts, flat)
     before = terms_of(spec, cohorts, _in_a_row(prior))
-    place = apart(spec, after, chains)
+    place = apart(after, chains)
     some = terms_at(after, place)
     own = {name: value[place] for name, value in flat.items()}
     equal = np.full(len(place), -np.log(len(place)))
@@ -65,7 +65,7 @@ def of_facts(
     )
 
 
-def apart(spec: FitSpec, terms: Terms, chains: int) -> Int[np.ndarray, " some"]:
+def apart(terms: Terms, chains: int) -> Int[np.ndarray, " some"]:
     """Places of draws as far apart as leaves them nearly independent.
 
     As many as the draws of the mean or log-likelihood that mixes worst are worth.
@@ -76,15 +76,19 @@ def apart(spec: FitSpec, terms: Terms, chains: int) -> Int[np.ndarray, " some"]:
         for column in found.values()
     ]
     draws = columns[0].size
-    sizes = [_worth(column) for column in columns if np.ptp(column) > 0]
+    sizes = [_worth(column) for column in columns if _varies(column)]
     number = int(np.clip(min(sizes, default=draws), 1, draws))
     return np.floor(np.arange(number) * draws / number).astype(int)
 
 
+def _varies(column: np.ndarray) -> bool:
+    """False too for an estimand that some draw lacks: it has no ESS."""
+    return bool(np.isfinite(column).all() and np.ptp(column) > 0)
+
+
 def _worth(column: np.ndarray) -> float:
-    """The bulk ESS; all draws where it has none (an estimand that some draw lacks)."""
-    size = float(array_stats.ess(column, chain_axis=0, draw_axis=1, method="bulk"))
-    return size if np.isfinite(size) else float(column.size)
+    """The bulk ESS."""
+    return float(array_stats.ess(column, chain_axis=0, draw_axis=1, method="bulk"))
 
 
 def more_patients(

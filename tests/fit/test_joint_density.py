@@ -7,13 +7,22 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from imak_pkpd.check.convergence import ess_bulk
+from imak_pkpd.fit.estimation import EstimationBlock
+from imak_pkpd.fit.meshes import (
+    Meshes,
+    arrays_of_meshes,
+    event_mesh,
+    meshes_from_arrays,
+)
 from imak_pkpd.fit.posterior import effect_forms, population_model
 from imak_pkpd.fit.problem import Problem
+from imak_pkpd.fit.provenance import hash_arrays
+from imak_pkpd.fit.sample import sample
 from imak_pkpd.fit.target import Target, prior_draw, target
 from imak_pkpd.fit.terms import fact_names, terms_of
 from imak_pkpd.fit.virtual import Virtual, virtual_cohort
-from imak_pkpd.solve.mesh import build_mesh, declared_dosing
-from tests.fit.joint import FREE, joint_problem
+from tests.fit.joint import FREE, joint_problem, on_paper
 
 PRIOR = "{ median = 100.0, gsd = 1.2 }"
 
@@ -33,9 +42,7 @@ def cohort(problem: Problem) -> Virtual:
 
 @pytest.fixture(scope="module")
 def args(problem: Problem, cohort: Virtual) -> tuple:
-    mesh = build_mesh(problem.schedule, declared_dosing(problem.model))
-    whole = (problem.schedule, mesh, {"trial": cohort.arrays})
-    return jax.tree.map(jnp.asarray, whole)
+    return Meshes(event_mesh(problem), {"trial": cohort}).arguments(problem)
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +134,31 @@ def test_other_cohorts_are_the_same_program(
         for each in (args, moved)
     ]
     assert texts[0] == texts[1]
+
+
+def test_meshes_come_back_from_a_file(
+    problem: Problem, cohort: Virtual, args: tuple
+) -> None:
+    """A resumed fit has the same arguments, to the last bit."""
+    meshes = Meshes(event_mesh(problem), {"trial": cohort})
+    again = meshes_from_arrays(problem, arrays_of_meshes(meshes)).arguments(problem)
+    assert hash_arrays(again) == hash_arrays(args)
+    finer = meshes.halved(problem)
+    steps = (each.cohorts["trial"].mesh.nodes for each in (meshes, finer))
+    assert next(steps) < next(steps)
+
+
+def test_nuts_gives_the_posterior_on_paper(root: Path, tmp_path: Path) -> None:
+    """Records with random effects and a fact, all normal: mean and SD to 4 SE."""
+    problem = joint_problem(root, tmp_path)
+    cohort = virtual_cohort(problem.spec, problem.model, "trial")
+    args = Meshes(event_mesh(problem), {"trial": cohort}).arguments(problem)
+    forms = effect_forms(problem.spec, problem.schedule)
+    density = target(population_model(problem.spec, problem.model, forms), args)
+    short = EstimationBlock(chains=2, warmup=150, draws=500, start="prior", seed=3)
+    drawn = sample(density, args, short, tmp_path / "nuts", {"test": "on paper"})
+    theta = drawn.positions[..., density.sites["theta_V1"]][..., 0]
+    mean, sd = on_paper(cohort.patients.normals[:, 0])
+    assert abs(theta.mean() - mean) < 4 * sd / np.sqrt(ess_bulk(theta))
+    worth = ess_bulk((theta - mean) ** 2)
+    assert abs(theta.std() / sd - 1) < 4 / np.sqrt(2 * worth)
