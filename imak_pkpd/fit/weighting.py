@@ -8,7 +8,8 @@ with a handful of facts the posterior is near the prior, and weights do better.
 3. Solve those again on many patients; weigh by the facts there, over the chance of
    having been chosen. A second scramble of the quasi-random points must agree.
 
-Where hardly any prior draw agrees with the facts, `tempering` replaces 1 and 2.
+Where hardly any prior draw agrees with the facts, `tempering` replaces 1 and 2; it also
+takes the records of a few patients (`records`).
 """
 
 import time

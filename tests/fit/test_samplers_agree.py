@@ -141,10 +141,15 @@ def test_both_samplers_give_one_posterior(problem: Problem, tmp_path: Path) -> N
     def prior() -> None:
         sample_all(spec, model, records.forms, problem.schedule, cohorts)
 
+    import time
+
+    c0 = time.process_time()
+    print("cpu so far", c0)
     runs = [
         tempered(overridden(spec, {"seed": s}), cohorts, prior, Silent(), records)[0]
         for s in SEEDS
     ]
+    print("cpu smc", time.process_time() - c0)
     particles = moments_of_particles([dict(run) for run in runs])
     apart = np.abs(sampled.value - particles.value)
     apart /= np.hypot(sampled.error, particles.error)
