@@ -70,8 +70,9 @@ def test_tempering_gives_the_posterior_on_paper(
     assert abs(theta.mean() - mean) < 4 * sd / np.sqrt(2 / 3 * PARTICLES)
     assert abs(theta.std() / sd - 1) < 4 / np.sqrt(4 / 3 * PARTICLES)
     assert tree["posterior"]["eta_V1"].dims == ("chain", "draw", "subject")
+    _, _, begun = begin_evidence(spec, tmp_path / "others", overrides=overrides)
     with pytest.raises(ValueError, match="start anew"):
-        begin_again(folder)
+        begin_again(begun)
     page = write_report(folder).read_text(encoding="utf-8")
     chapters = re.findall(r'<section id="([^"]+)"', page)
     assert chapters == ["front", *(section.anchor for section in OF_BOTH_TEMPERED)]

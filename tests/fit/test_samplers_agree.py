@@ -64,9 +64,10 @@ remission = { kind = "binomial", k = 23, n = 33, of = "low", cohort = "others" }
 drug = { kind = "normal", value = 2.2, sd = 0.15, scale = "log", of = "left", cohort = "others" }
 [estimation]
 chains = 4
-warmup = 200
-draws = 750
-refined_draws = 1000
+warmup = 500
+draws = 1000
+target_accept = 0.98
+refined_draws = 2000
 seed = 11
 """  # noqa: E501
 SEEDS = (1, 2, 3, 4)
@@ -136,27 +137,27 @@ def test_both_samplers_give_one_posterior(problem: Problem, tmp_path: Path) -> N
     args = meshes.arguments(problem)
     density = target(function, args)
     draws = sample(density, args, spec.estimation, tmp_path / "nuts", {"test": "both"})
+    # with 200 warm-up draws a chain had too long a step, 17 divergences, and a bias
+    assert not draws.statistics["diverging"].any()
     sampled = moments_of_chains(constrain_draws(density, args, draws.positions))
 
     def prior() -> None:
         sample_all(spec, model, records.forms, problem.schedule, cohorts)
 
-    import time
-
-    c0 = time.process_time()
-    print("cpu so far", c0)
     runs = [
         tempered(overridden(spec, {"seed": s}), cohorts, prior, Silent(), records)[0]
         for s in SEEDS
     ]
-    print("cpu smc", time.process_time() - c0)
     particles = moments_of_particles([dict(run) for run in runs])
     apart = np.abs(sampled.value - particles.value)
     apart /= np.hypot(sampled.error, particles.error)
-    print("SE apart, means:", apart[0].round(2), "SDs:", apart[1].round(2))
+    print("combined SE apart, means and SDs:", apart.round(2))
     print(
-        "SE in SDs:",
-        (sampled.error / sampled.value[1]).round(4),
-        (particles.error / sampled.value[1]).round(4),
+        "SE in posterior SDs:",
+        (sampled.error / sampled.value[1]).round(3),
+        (particles.error / sampled.value[1]).round(3),
     )
     assert apart.max() < 3
+    # and neither is so noisy that this says nothing: a tenth of a posterior SD
+    for each in (sampled, particles):
+        assert (each.error / each.value[1]).max() < 0.1
