@@ -15,7 +15,8 @@ from measure import Timing, time_gradient
 from start import OMEGA, VARYING, start_values
 
 from imak_pkpd.fit.explain import explain_start
-from imak_pkpd.fit.meshing import make_mesh, mesh_arrays, mesh_from_arrays
+from imak_pkpd.fit.meshes import mesh_arrays, mesh_from_arrays
+from imak_pkpd.fit.meshing import make_meshes
 from imak_pkpd.fit.posterior import effect_forms, population_model
 from imak_pkpd.fit.problem import Problem, read_problem
 from imak_pkpd.fit.spec import read_fit
@@ -36,9 +37,9 @@ def place_mesh(peers: Path, file: Path) -> dict[str, float]:
     """Writes the mesh; the error of the log posterior on 200 draws near the mode."""
     made = problem(peers)
     forms = effect_forms(made.spec, made.schedule)
-    meshed = make_mesh(made, forms, explain_start(made, forms))
-    np.savez(file, **mesh_arrays(meshed.mesh))
-    return {"error": meshed.certificate.p99, "nodes": meshed.mesh.nodes}
+    meshed = make_meshes(made, forms, explain_start(made, forms))
+    np.savez(file, **mesh_arrays(meshed.meshes.patients))
+    return {"error": meshed.certificate.p99, "nodes": meshed.meshes.patients.nodes}
 
 
 def ours(peers: Path, file: Path, repeats: int) -> Timing:

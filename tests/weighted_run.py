@@ -125,7 +125,7 @@ def weighted_tree(seed: int = 1, **weighting: Any) -> xr.DataTree:
     tree = xr.DataTree.from_dict(
         {
             "posterior": _drawn({n: v[place] for n, v in parts.items()}),
-            "estimand": _drawn(after, "cohort"),
+            "cohort_estimand": _drawn(after, "cohort"),
             "prior": _drawn({n: v[:KEPT] for n, v in prior.items()}),
             "prior_estimand": _drawn({n: v[:KEPT] for n, v in first.items()}, "cohort"),
             "refined": _refined(parts, refined, terms, chosen, log_weight, chance),

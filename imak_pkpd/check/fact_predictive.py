@@ -48,7 +48,7 @@ def predicted(tree: xr.DataTree) -> list[Predicted]:
             _replicates(tree, name, "prior_estimand", rng),
             np.asarray(kept[name], float)
             if name in kept
-            else _replicates(tree, name, "estimand", rng),
+            else _replicates(tree, name, "cohort_estimand", rng),
         )
         for name, said in facts_of(tree).items()
         if not said["alternative_of"]

@@ -14,6 +14,7 @@ import xarray as xr
 from jaxtyping import Float
 from scipy.special import logsumexp
 
+from imak_pkpd.fit.certificate import weight_quality
 from imak_pkpd.fit.weights import effective
 
 INTERVAL = (0.05, 0.95)
@@ -38,6 +39,11 @@ class Reading:
     def ess(self) -> float:
         """How many equally weighted draws these weights are worth."""
         return effective(self.log_weight)
+
+    @property
+    def k_hat(self) -> float:
+        """The Pareto shape of the tail of the weights."""
+        return weight_quality(self.log_weight[np.isfinite(self.log_weight)])[0]
 
 
 class Moved(NamedTuple):

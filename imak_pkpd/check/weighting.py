@@ -10,6 +10,7 @@
 | scrambles | 3 combined SE | two sets of quasi-random points, each with its weights |
 | weights | 0.001 in the logarithm | the stored terms give the stored weights |
 | solver error of means | 0.1 posterior SD | where it was computed |
+| solver accuracy | as of chains | of the records of patients, if there are some |
 """
 
 import json
@@ -54,6 +55,7 @@ def diagnose_weighting(tree: xr.DataTree) -> Diagnostics:
         _khat(said),
         *_scrambles(said),
         _solver(tree, said),
+        *_records(said),
     ]
     return Diagnostics(
         tuple(result for result in results if isinstance(result, Finding)),
@@ -140,6 +142,17 @@ def _scrambles(said: Mapping[str, Any]) -> Iterator[Finding | NotRun]:
     value = away[worst]
     text = f"two sets of virtual patients differ by {value:.1f} SE at most ({worst})"
     yield Finding("scrambles", value <= SCRAMBLES, value, SCRAMBLES, text)
+
+
+def _records(said: Mapping[str, Any]) -> Iterator[Finding]:
+    """The solver's error of the records' log-likelihood."""
+    made = said.get("records")
+    if made:
+        text = f"error of the records' log-likelihood by the solver {made['p99']:.2g}"
+        failed = f"; {made['mesh_failed']} draws failed on the mesh alone"
+        text += failed if made["mesh_failed"] else ""
+        check, limit = "solver accuracy", made["limit"]
+        yield Finding(check, made["certified"], made["p99"], limit, text)
 
 
 def scramble_distances(said: Mapping[str, Any]) -> dict[str, float]:

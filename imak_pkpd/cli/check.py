@@ -13,6 +13,7 @@ from imak_pkpd.cli.failure import BAD_INPUT, DIAGNOSTIC
 if TYPE_CHECKING:
     from imak_pkpd.data import Dataset
     from imak_pkpd.fit.rehearsal import Rehearsal
+    from imak_pkpd.fit.sampler import Plan
 
 
 def check(
@@ -45,6 +46,7 @@ def check_cohorts(path: Path) -> dict[str, object]:
     """What a fit without patients has; nothing for a fit with patients."""
     from imak_pkpd.cli.jax_settings import prepare_jax
     from imak_pkpd.fit.problem import read_model
+    from imak_pkpd.fit.sampler import plan_of
     from imak_pkpd.fit.spec import read_fit
 
     prepare_jax()
@@ -58,18 +60,21 @@ def check_cohorts(path: Path) -> dict[str, object]:
         "cohorts": {name: block.patients for name, block in spec.cohort.items()},
         "facts": {name: fact.use for name, fact in spec.evidence.items()},
         "estimands": list(spec.estimand),
+        "plan": plan_of(spec)._asdict() if spec.evidence else None,
     }
 
 
 def virtual_text(said: Mapping[str, Any]) -> str:
-    """The same in one line."""
+    """The same in words."""
     facts = said["facts"]
     used = f"{sum(facts.values())} of {len(facts)} facts used" if facts else "no facts"
     cohorts = ", ".join(f"{n} ({patients})" for n, patients in said["cohorts"].items())
-    return (
+    count = (
         f"{said['fit']}: {said['model']}, virtual patients of {cohorts}, {used}, "
         f"{len(said['estimands'])} estimands"
     )
+    plan = said["plan"]
+    return joined(count, f"sampler: {plan['sampler']} ({plan['why']})" if plan else "")
 
 
 def check_fit_file(path: Path) -> "tuple[Dataset, Rehearsal | None]":
@@ -107,10 +112,17 @@ def spoken(rehearsal: "Rehearsal | None") -> str:
     """The rehearsal in one sentence; nothing where there was none."""
     if rehearsal is None:
         return ""
-    return rehearsal.complaint or (
+    ready = (
         f"ready to sample: {rehearsal.dimensions} dimensions, log density "
         f"{rehearsal.log_density:.2f} at the prior medians"
     )
+    return joined(rehearsal.complaint or ready, planned(rehearsal.plan))
+
+
+def planned(plan: "Plan") -> str:
+    """Which sampler, why, and what to look out for."""
+    caution = f"note: {plan.caution}" if plan.caution else ""
+    return joined(f"sampler: {plan.sampler} ({plan.why})", caution)
 
 
 def joined(*parts: str) -> str:
@@ -131,7 +143,12 @@ def document(dataset: "Dataset", rehearsal: "Rehearsal | None") -> str:
             "passed": not errors(dataset.findings)
             and not (rehearsal and rehearsal.complaint),
             "findings": findings,
-            "rehearsal": rehearsal and rehearsal._asdict(),
+            "rehearsal": rehearsal and said(rehearsal),
         },
         indent=1,
     )
+
+
+def said(rehearsal: "Rehearsal") -> dict[str, object]:
+    """The rehearsal, names and all."""
+    return {**rehearsal._asdict(), "plan": rehearsal.plan._asdict()}

@@ -1,7 +1,7 @@
 """What follows the last draw: diagnose, record, report, and show it on the screen."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,10 @@ import typer
 import xarray as xr
 from rich.table import Table
 
-from imak_pkpd.check.convergence import Diagnostics, diagnose
+from imak_pkpd.check.convergence import Diagnostics
 from imak_pkpd.check.parameter_table import INTERVAL, parameter_table
+from imak_pkpd.check.reweighting import facts_of
+from imak_pkpd.check.virtual_patients import diagnose_chains
 from imak_pkpd.check.weighted_table import weighted_table
 from imak_pkpd.check.weighting import diagnose_weighting, is_weighted
 from imak_pkpd.cli.failure import DIAGNOSTIC
@@ -52,14 +54,15 @@ def finish(folder: Path, as_json: bool) -> None:
     if as_json:
         print(document(folder, report, frame, result))
     else:
-        seen = estimand_screen(tree) if weighted else parameter_screen(frame)
+        seen = [] if weighted else [parameter_screen(frame)]
+        seen += [estimand_screen(tree)] if facts_of(tree) else []
         show(folder, report, seen, diagnostics)
     if not diagnostics.passed:
         raise typer.Exit(DIAGNOSTIC)
 
 
 def judged_chains(tree: xr.DataTree) -> tuple[Diagnostics, Result]:
-    diagnostics = diagnose(tree, solver_error(tree))
+    diagnostics = diagnose_chains(tree, solver_error(tree))
     return diagnostics, result_of(diagnostics, tree)
 
 
@@ -98,10 +101,13 @@ def units_of(folder: Path) -> dict[str, str]:
     return units | dict(model.outputs)
 
 
-def show(folder: Path, report: Path, seen: Table, diagnostics: Diagnostics) -> None:
-    """The table of answers, the verdict and where things are."""
+def show(
+    folder: Path, report: Path, seen: Sequence[Table], diagnostics: Diagnostics
+) -> None:
+    """The tables of answers, the verdict and where things are."""
     screen = console()
-    screen.print(seen)
+    for each in seen:
+        screen.print(each)
     screen.print(diagnostics.verdict, soft_wrap=True)
     screen.print(f"run:    {folder}", soft_wrap=True)
     screen.print(f"report: {report}", soft_wrap=True)

@@ -27,8 +27,9 @@ def fit(
     from imak_pkpd.cli.finish import finish
     from imak_pkpd.cli.jax_settings import prepare_jax
     from imak_pkpd.cli.screen import console
-    from imak_pkpd.fit.evidence_fit import begin_evidence, only_evidence, run_evidence
+    from imak_pkpd.fit.evidence_fit import begin_evidence, run_evidence
     from imak_pkpd.fit.fit import begin, run
+    from imak_pkpd.fit.sampler import plan_of
     from imak_pkpd.fit.spec import read_fit
 
     prepare_jax()
@@ -36,7 +37,7 @@ def fit(
     overrides = {name: value for name, value in given.items() if value is not None}
     command = ("imak", *sys.argv[1:])
     spec = read_fit(path)
-    if only_evidence(spec):
+    if plan_of(spec).sampler != "nuts":
         spec, model, folder = begin_evidence(spec, RUNS, out, overrides, command)
         with reported(folder), progress_bar(console(stderr=as_json)) as progress:
             run_evidence(spec, model, folder, progress)

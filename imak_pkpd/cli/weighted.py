@@ -38,7 +38,8 @@ def estimand_screen(tree: xr.DataTree) -> Table:
 
 
 def _rows(tree: xr.DataTree) -> Iterator[tuple[str, ...]]:
-    before, after = (tree[g].to_dataset() for g in ("prior_estimand", "estimand"))
+    groups = ("prior_estimand", "cohort_estimand")
+    before, after = (tree[group].to_dataset() for group in groups)
     for name in after.data_vars:
         for cohort in after["cohort"].values:
             at = {"cohort": cohort}

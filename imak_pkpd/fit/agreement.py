@@ -15,6 +15,7 @@ import numpy as np
 from imak_pkpd.data import Dataset
 from imak_pkpd.fit.evidence_agreement import evidence_findings
 from imak_pkpd.fit.lines import Key
+from imak_pkpd.fit.sampler import sampler_findings
 from imak_pkpd.fit.scenario_agreement import scenario_findings
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.fit.used_columns import used_columns
@@ -46,6 +47,7 @@ def check_fit(spec: FitSpec, model: type[AnyModel]) -> list[str]:
         *_data(spec, model),
         *evidence_findings(spec, model),
         *scenario_findings(spec, known),
+        *sampler_findings(spec),
     ]
     return [spec.source.sentence(path, text) for path, text in found]
 

@@ -30,8 +30,8 @@ class Certificate:
 
     `sd` of Δ, `p99` the 99th percentile of |Δ − median Δ|, `limit` its allowance;
     `k_hat` and `efficiency` of the weights exp(Δ); `worst_subject` the row whose own Δ
-    spreads most; `mesh_failed` draws (and rejected proposals) that fail on the mesh and
-    solve by the reference.
+    spreads most (one past the last: the facts); `mesh_failed` draws (and rejected
+    proposals) that fail on the mesh and solve by the reference.
     """
 
     draws: int
@@ -58,14 +58,17 @@ class Certificate:
         return asdict(self) | {"certified": self.certified}
 
 
-Likelihood = Callable[[Float[np.ndarray, "draw d"]], Float[np.ndarray, "draw subject"]]
+Likelihood = Callable[[Float[np.ndarray, "draw d"]], Float[np.ndarray, "draw term"]]
 
 
-def likelihood_by_subject(target: Target, args: tuple) -> Likelihood:
-    """A compiled function: flat positions -> log-likelihood by subject."""
+def likelihood_by_term(target: Target, args: tuple) -> Likelihood:
+    """A compiled function: flat positions -> log-likelihood by subject, then of the
+    facts where there are some."""
 
-    def one(position: Float[Array, " d"], arguments: tuple) -> Float[Array, " subject"]:
-        return target.constrain(position, arguments)["log_likelihood"]
+    def one(position: Float[Array, " d"], arguments: tuple) -> Float[Array, " term"]:
+        values = target.constrain(position, arguments)
+        facts = values.get("fact_log_likelihood", jnp.zeros(0))
+        return jnp.append(values["log_likelihood"], facts)
 
     run = jax.jit(
         lambda xs, arguments: jax.lax.map(
@@ -81,22 +84,23 @@ def certify(
     reference: Likelihood,
     positions: Float[np.ndarray, "draw d"],
     rejected: Float[np.ndarray, "proposal d"],
+    subjects: int,
 ) -> Certificate:
     """The certificate from posterior draws and proposals that failed on the mesh."""
     ours, true = mesh(positions), reference(positions)
     solved = np.isfinite(true.sum(1))
     failed = solved & ~np.isfinite(ours.sum(1))
     both = solved & ~failed
-    by_subject = true[both] - ours[both]
-    delta = by_subject.sum(1)
-    worst = int(by_subject.std(0).argmax()) if both.any() else 0
+    by_term = true[both] - ours[both]
+    delta = by_term.sum(1)
+    worst = int(by_term.std(0).argmax()) if both.any() else 0
     spread = np.abs(delta - np.median(delta)) if both.any() else np.array([np.inf])
     k_hat, efficiency = weight_quality(delta)
     return Certificate(
         draws=len(positions),
         sd=float(delta.std()) if both.any() else math.inf,
         p99=float(np.quantile(spread, 0.99)),
-        limit=LIMIT * max(1.0, math.sqrt(true.shape[1] / PATIENTS)),
+        limit=LIMIT * max(1.0, math.sqrt(subjects / PATIENTS)),
         k_hat=k_hat,
         efficiency=efficiency,
         worst_subject=worst,

@@ -12,15 +12,15 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from imak_pkpd.data.schedule import Schedule
-from imak_pkpd.estimand import AbstractEstimand, Reading
+from imak_pkpd.estimand import AbstractEstimand
 from imak_pkpd.fit.meshing import Forms, individual_model
 from imak_pkpd.fit.posterior import stepper_of
 from imak_pkpd.fit.problem import Problem
+from imak_pkpd.fit.readings import estimates_of
 from imak_pkpd.fit.simulate import CHUNK, Sites
 from imak_pkpd.fit.tree import Variable
-from imak_pkpd.model import AbstractModel
 from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
-from imak_pkpd.solve.trajectory import Trajectory, solve
+from imak_pkpd.solve.trajectory import solve
 
 NODES = 200  # added to each patient's mesh: the cubic's error falls with its 4th power
 DIMS = ("chain", "draw", "subject")
@@ -80,19 +80,6 @@ def _estimates(
         if "outcome" in found:
             made[f"{name}_outcome"] = jnp.where(solved, found["outcome"], -1)
     return made
-
-
-def estimates_of(
-    block: AbstractEstimand,
-    model: AbstractModel,
-    path: Trajectory,
-    start: Float[Array, " subject"],
-) -> dict[str, Float[Array, " subject"]]:
-    """One estimand of all subjects."""
-    read = {name: getattr(model, name) for name in block.parameters_read.values()}
-    curves = {name: path.outputs[name] for name in block.outputs_read.values()}
-    own = {n: jnp.broadcast_to(v, start.shape) for n, v in read.items()}
-    return jax.vmap(lambda *parts: block.estimate(Reading(*parts)))(curves, own, start)
 
 
 def _fine_mesh(problem: Problem, mesh: Mesh) -> Mesh:

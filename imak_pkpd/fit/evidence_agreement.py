@@ -7,6 +7,7 @@ from imak_pkpd.fit.lines import Key
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.fit.used_columns import used_columns
 from imak_pkpd.model import AbstractModel, AnyModel
+from imak_pkpd.population.covariate import CategoricalBlock
 from imak_pkpd.population.refusal import hint
 
 Finding = tuple[Key, str]
@@ -18,6 +19,7 @@ def evidence_findings(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]
         yield ("cohort",), f"{model.__name__} has no states: a cohort is solved in time"
         return
     yield from _cohorts(spec, model)
+    yield from _categories(spec)
     yield from _facts(spec)
 
 
@@ -39,6 +41,23 @@ def _cohorts(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]:
                 near = hint(line.dose, block.dose)
                 text = f"cohort {name} gets no dose '{line.dose}'{near}"
                 yield ("estimand", estimand, "dose"), text
+
+
+def _categories(spec: FitSpec) -> Iterator[Finding]:
+    """A virtual patient is in a group (1) or not (0): it has no category in words."""
+    if not spec.evidence:
+        return
+    for parameter, effects in spec.covariate.items():
+        for key, block in effects.items():
+            if isinstance(block, CategoricalBlock):
+                known = (block.reference, *block.effect)
+                words = [f"'{level}'" for level in known if level not in ("0", "1")]
+                if words:
+                    yield (
+                        ("covariate", parameter, key),
+                        f"virtual patients have categories 0 and 1, not "
+                        f"{', '.join(words)}: write the column of the data so too",
+                    )
 
 
 def _facts(spec: FitSpec) -> Iterator[Finding]:

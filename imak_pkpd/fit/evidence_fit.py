@@ -1,24 +1,21 @@
-"""`fit_evidence`: a fit file with published facts and no patients, to a run folder."""
+"""A fit file with published facts that is weighed or tempered, to a run folder."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from imak_pkpd.fit.evidence_store import evidence_tree
-from imak_pkpd.fit.fit import overridden
-from imak_pkpd.fit.problem import read_model
+from imak_pkpd.fit.fit import overridden, patient_record
+from imak_pkpd.fit.problem import read_model, read_problem
 from imak_pkpd.fit.progress import Progress, Silent
-from imak_pkpd.fit.record import new_record, now
+from imak_pkpd.fit.record import RunRecord, new_record, now
+from imak_pkpd.fit.records import read_records
 from imak_pkpd.fit.run import POSTERIOR, create_run, recording, update_record
+from imak_pkpd.fit.sampler import plan_of
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.fit.tree import write_tree
 from imak_pkpd.fit.weighting import weigh
 from imak_pkpd.model import AnyModel
-
-
-def only_evidence(spec: FitSpec) -> bool:
-    """Whether the fit has facts and no patients: weights instead of NUTS."""
-    return spec.data is None and bool(spec.evidence)
 
 
 def begin_evidence(
@@ -32,22 +29,30 @@ def begin_evidence(
     of_chains = sorted({"chains", "warmup", "draws"} & set(overrides or {}))
     if of_chains:
         raise ValueError(
-            f"got {', '.join(of_chains)}, but {spec.path.name} has no patients and no "
-            "chains: set prior_draws and refined_draws in [estimation]"
+            f"got {', '.join(of_chains)}, but {spec.path.name} has no chains "
+            f"({plan_of(spec).why}): set prior_draws and refined_draws in [estimation]"
         )
     spec = overridden(spec, overrides or {})
     model = read_model(spec)
-    record = new_record(
+    record = _record(spec, overrides or {}, command)
+    return spec, model, create_run(record, runs, out)
+
+
+def _record(
+    spec: FitSpec, overrides: Mapping[str, Any], command: tuple[str, ...]
+) -> RunRecord:
+    if spec.data is not None:
+        return patient_record(read_problem(spec), overrides, command)
+    return new_record(
         spec.path,
         spec.model,
         None,
         spec.estimation.model_dump(),
         solver=spec.solver.model_dump(),
         based_on=spec.based_on,
-        overrides=dict(overrides or {}),
+        overrides=dict(overrides),
         command=command,
     )
-    return spec, model, create_run(record, runs, out)
 
 
 def run_evidence(
@@ -56,8 +61,10 @@ def run_evidence(
     folder: Path,
     progress: Progress | None = None,
 ) -> None:
-    """Weighs prior draws and writes the posterior; a failure is noted and raised."""
+    """Weighs or tempers and writes the posterior; a failure is noted and raised."""
     with recording(folder):
-        found = weigh(spec, model, progress or Silent())
-        write_tree(evidence_tree(spec, model, found), folder / POSTERIOR)
+        records = None if spec.data is None else read_records(read_problem(spec))
+        found = weigh(spec, model, progress or Silent(), records)
+        tree = evidence_tree(spec, model, found, records)
+        write_tree(tree, folder / POSTERIOR)
         update_record(folder, end=now(), status="finished")

@@ -6,26 +6,37 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from imak_pkpd.fit.explain import subject_names
+from imak_pkpd.fit.patient_groups import patient_groups, predictive_group
 from imak_pkpd.fit.provenance import versions
+from imak_pkpd.fit.records import Records
+from imak_pkpd.fit.simulate import Simulator
 from imak_pkpd.fit.spec import FitSpec
-from imak_pkpd.fit.tree import Group, Variable, build_tree
-from imak_pkpd.fit.virtual import Means
-from imak_pkpd.fit.weighting import (
-    Sites,
-    Weighted,
-    as_attributes,
-    fact_names,
-    resampled,
+from imak_pkpd.fit.terms import Column, Sites, Terms, fact_names, terms_at
+from imak_pkpd.fit.tree import (
+    Group,
+    Variable,
+    build_tree,
+    posterior_group,
+    public_sites,
 )
+from imak_pkpd.fit.virtual import Means
+from imak_pkpd.fit.weighting import Weighted, as_attributes, resampled
 from imak_pkpd.model import AnyModel
 
 KEPT = 2000  # equally weighted draws: no more than the weights are worth
 PRIOR_KEPT = 2000
+PREDICTED = 400  # draws at which patients are simulated: percentiles need no more
 DRAW = ("chain", "draw")
 
 
-def evidence_tree(spec: FitSpec, model: type[AnyModel], found: Weighted) -> xr.DataTree:
-    """The groups `posterior`, `estimand`, `prior`, `prior_estimand` and `refined`.
+def evidence_tree(
+    spec: FitSpec,
+    model: type[AnyModel],
+    found: Weighted,
+    records: Records | None = None,
+) -> xr.DataTree:
+    """The groups `posterior`, `cohort_estimand`, `prior`, `prior_estimand`, `refined`.
 
     The first two are drawn from `refined` with its weights; `refined` has what a
     reweighting needs: means by cohort, log-likelihoods by fact, weights.
@@ -34,13 +45,19 @@ def evidence_tree(spec: FitSpec, model: type[AnyModel], found: Weighted) -> xr.D
     place = resampled(found.log_weight, KEPT, rng)
     some = np.arange(min(PRIOR_KEPT, len(found.first.failed)))
     groups: dict[str, Group] = {
-        "posterior": _parameters(found.sites, place),
-        "estimand": _by_draw(found.refined.means, place),
-        "prior": _parameters(found.prior, some),
-        "prior_estimand": _by_draw(found.first.means, some),
-        "refined": _refined(spec, found),
+        "posterior": _parameters(found.sites, place, records),
+        "cohort_estimand": by_draw(terms_at(found.refined, place).means),
+        "prior": _parameters(found.prior, some, records),
+        "prior_estimand": by_draw(terms_at(found.first, some).means),
+        "refined": refined_group(
+            spec, found.refined, found.sites, found.log_weight, found.log_proposal
+        ),
     }
-    names = {"cohort": [*spec.cohort], "fact": [*fact_names(spec)]}
+    names = names_of_facts(spec)
+    if records is not None:
+        groups |= _of_patients(records, found.sites, place)
+        names["subject"] = subject_names(records.problem)
+        names["output"] = [*spec.output]
     return build_tree(
         groups,
         {group: names for group in groups},
@@ -48,20 +65,32 @@ def evidence_tree(spec: FitSpec, model: type[AnyModel], found: Weighted) -> xr.D
     )
 
 
-def _parameters(sites: Sites, place: np.ndarray) -> Group:
+def _of_patients(records: Records, sites: Sites, place: np.ndarray) -> dict[str, Group]:
+    """What a report of patients needs; their predictions at some of the draws."""
+    made, some = records.problem, place[:PREDICTED]
+    latent = Simulator(made.spec, made.model, records.forms).latent(made.schedule)
+    flat = {name: sites[name][some] for name in latent}
+    predicted = predictive_group(made, records.forms, records.mesh, flat, 1)
+    return {**patient_groups(made), "posterior_predictive": predicted}
+
+
+def _parameters(sites: Sites, place: np.ndarray, records: Records | None) -> Group:
+    patients = 0 if records is None else records.problem.schedule.patients
+    some = {name: value[place][None] for name, value in sites.items()}
+    return posterior_group(public_sites(some), patients)
+
+
+def names_of_facts(spec: FitSpec) -> dict[str, list[str]]:
+    """The coordinates of cohorts and facts."""
+    return {"cohort": [*spec.cohort], "fact": [*fact_names(spec)]}
+
+
+def by_draw(means: Mapping[str, Means], chains: int = 1) -> Group:
+    """Estimands [chain, draw, cohort], from all chains in a row."""
     return {
         name: Variable(
-            (*DRAW, *(f"{name}_dim_{axis}" for axis in range(value.ndim - 1))),
-            value[place][None],
+            (*DRAW, "cohort"), columns.reshape(chains, -1, columns.shape[-1])
         )
-        for name, value in sites.items()
-    }
-
-
-def _by_draw(means: Mapping[str, Means], place: np.ndarray) -> Group:
-    """Estimands [chain, draw, cohort]."""
-    return {
-        name: Variable((*DRAW, "cohort"), columns[place][None])
         for name, columns in _stacked(means).items()
     }
 
@@ -72,21 +101,24 @@ def _stacked(means: Mapping[str, Means]) -> dict[str, np.ndarray]:
     return {name: np.stack([m[name] for m in means.values()], -1) for name in first}
 
 
-def _refined(spec: FitSpec, found: Weighted) -> Group:
-    facts = [found.refined.log_likelihood[name] for name in fact_names(spec)]
+def refined_group(
+    spec: FitSpec, terms: Terms, sites: Sites, log_weight: Column, log_proposal: Column
+) -> Group:
+    """What another reading of the facts needs: means, log-likelihoods, weights."""
+    facts = [terms.log_likelihood[name] for name in fact_names(spec)]
     return {
         **{
             name: Variable(("draw", "cohort"), columns)
-            for name, columns in _stacked(found.refined.means).items()
+            for name, columns in _stacked(terms.means).items()
         },
         **{
             name: Variable(("draw",), value)
-            for name, value in found.sites.items()
+            for name, value in sites.items()
             if value.ndim == 1
         },
         "log_likelihood": Variable(("draw", "fact"), np.stack(facts, -1)),
-        "log_weight": Variable(("draw",), found.log_weight),
-        "log_proposal": Variable(("draw",), found.log_proposal),
+        "log_weight": Variable(("draw",), log_weight),
+        "log_proposal": Variable(("draw",), log_proposal),
     }
 
 
@@ -103,16 +135,16 @@ def _attributes(
         "fit": str(spec.path),
         "settings": str(spec),
         "fit_sha256": spec.sha256,
-        "synthetic": False,
-        "facts": _facts(spec),
-        "replicates": _replicates(spec, found, place, rng),
+        "synthetic": spec.data is not None and spec.data.synthetic,
+        "facts": facts_said(spec),
+        "replicates": replicates(spec, terms_at(found.refined, place).means, rng),
         "estimands": {n: block.definition(units) for n, block in spec.estimand.items()},
         "weighting": as_attributes(spec, found),
         "versions": versions(),
     }
 
 
-def _facts(spec: FitSpec) -> dict[str, dict[str, Any]]:
+def facts_said(spec: FitSpec) -> dict[str, dict[str, Any]]:
     """Every fact, and every alternative reading of one, as it is printed."""
     said: dict[str, dict[str, Any]] = {}
     for name, fact in spec.evidence.items():
@@ -129,12 +161,11 @@ def _facts(spec: FitSpec) -> dict[str, dict[str, Any]]:
     return said
 
 
-def _replicates(
-    spec: FitSpec, found: Weighted, place: np.ndarray, rng: np.random.Generator
+def replicates(
+    spec: FitSpec, means: Mapping[str, Means], rng: np.random.Generator
 ) -> dict[str, list[float]]:
-    """What a new cohort would report, at the posterior draws."""
-    means = found.refined.means
+    """What a new cohort would report, at the draws of these means."""
     return {
-        name: fact.replicate(means[fact.cohort][fact.of][place], rng).tolist()
+        name: fact.replicate(means[fact.cohort][fact.of], rng).tolist()
         for name, fact in spec.evidence.items()
     }

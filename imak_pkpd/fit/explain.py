@@ -6,14 +6,12 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from numpyro.handlers import seed, substitute
 
-from imak_pkpd.fit.meshing import REFERENCE, Forms, event_mesh, needs_certificate
+from imak_pkpd.fit.meshes import event_meshes, needs_mesh
+from imak_pkpd.fit.meshing import REFERENCE, Forms
 from imak_pkpd.fit.mode import Explain
-from imak_pkpd.fit.posterior import (
-    population_model,
-    sample_sites,
-    stepper_of,
-)
+from imak_pkpd.fit.posterior import population_model, stepper_of
 from imak_pkpd.fit.problem import Problem
+from imak_pkpd.fit.sites import sample_sites
 from imak_pkpd.fit.target import target
 from imak_pkpd.observe import families, log_likelihood_by_row
 from imak_pkpd.solve.status import SolveStatus
@@ -24,12 +22,12 @@ def explain_start(problem: Problem, forms: Forms) -> Explain:
     """A function from a flat position to the sentence that names the failing terms."""
 
     def explain(position: Float[np.ndarray, " d"]) -> str:
-        status, when, rows = _terms(problem, forms, position)
+        status, when, rows, facts = _terms(problem, forms, position)
         failed = np.flatnonzero(status)
         return "no start with a finite log-density: " + (
             _unsolved(problem, status, when, int(failed[0]))
             if len(failed)
-            else _unlikely(problem, rows)
+            else _unlikely(problem, rows, facts)
         )
 
     return explain
@@ -41,24 +39,28 @@ def _terms(
     Int[np.ndarray, " subject"],
     Float[np.ndarray, " subject"],
     Float[np.ndarray, "subject observation"],
+    float,
 ]:
-    """Status and time of each solve, log-likelihood of each row, by the reference."""
-    spec, model, schedule = problem.spec, problem.model, problem.schedule
-    stepper = REFERENCE if needs_certificate(problem) else stepper_of(spec, model)
-    args = jax.tree.map(jnp.asarray, (schedule, event_mesh(problem)))
+    """Status and time of each solve, log-likelihood of each row and of all facts, by
+    the reference."""
+    spec, model = problem.spec, problem.model
+    stepper = REFERENCE if needs_mesh(problem) else None
+    crossing = stepper or stepper_of(spec, model)
+    args = event_meshes(problem).arguments(problem)
     made = target(population_model(spec, model, forms, stepper), args)
 
     def terms(x: Float[Array, " d"]) -> tuple:
         values = made.constrain(x, args)
         sites = seed(substitute(sample_sites, values), jax.random.key(0))
         individuals, sigmas = sites(spec, model, forms, args[0])
-        prediction = predict(model(**individuals), args[0], args[1], stepper)
+        prediction = predict(model(**individuals), args[0], args[1], crossing)
         found = families(spec.output, args[0], prediction.outputs, sigmas)
         rows = log_likelihood_by_row(found, args[0])
-        return prediction.status, prediction.when, rows
+        facts = values.get("fact_log_likelihood", jnp.zeros(()))
+        return prediction.status, prediction.when, rows, facts
 
-    status, when, rows = jax.jit(terms)(jnp.asarray(position))
-    return np.asarray(status), np.asarray(when), np.asarray(rows)
+    status, when, rows, facts = jax.jit(terms)(jnp.asarray(position))
+    return np.asarray(status), np.asarray(when), np.asarray(rows), float(facts)
 
 
 def _unsolved(
@@ -75,9 +77,16 @@ def _unsolved(
     )
 
 
-def _unlikely(problem: Problem, rows: Float[np.ndarray, "subject observation"]) -> str:
+def _unlikely(
+    problem: Problem, rows: Float[np.ndarray, "subject observation"], facts: float
+) -> str:
     seen = problem.schedule.observations
     bad = np.argwhere(~np.isfinite(rows) & np.asarray(seen.mask))
+    if len(bad) == 0 and not np.isfinite(facts):
+        return (
+            "the facts are impossible at the prior medians, or a virtual patient "
+            "cannot be solved: look at [evidence], [cohort] and the priors"
+        )
     if len(bad) == 0:
         return "the priors give no finite density: look at their supports"
     subject, row = (int(i) for i in bad[0])

@@ -17,15 +17,12 @@ from imak_pkpd.fit.certificate import Certificate, certify
 from imak_pkpd.fit.checkpoint import Checkpoint, open_checkpoint
 from imak_pkpd.fit.estimation import EstimationBlock
 from imak_pkpd.fit.explain import explain_start
+from imak_pkpd.fit.meshes import arrays_of_meshes, meshes_from_arrays
 from imak_pkpd.fit.meshing import (
     DRAWS,
     Forms,
     Meshed,
-    event_mesh,
-    finer,
-    make_mesh,
-    mesh_arrays,
-    mesh_from_arrays,
+    make_meshes,
     mesh_likelihood,
     needs_certificate,
     reference_likelihood,
@@ -45,6 +42,7 @@ from imak_pkpd.fit.run import (
     update_record,
 )
 from imak_pkpd.fit.sample import Draws, sample
+from imak_pkpd.fit.sampler import plan_of
 from imak_pkpd.fit.spec import FitSpec, read_fit
 from imak_pkpd.fit.start import Start
 from imak_pkpd.fit.store import result_tree
@@ -81,7 +79,8 @@ def begin(
 ) -> tuple[Problem, Path]:
     """What is fitted, and the new folder of its run, with `run.json` in it."""
     problem = read_problem(overridden(spec, overrides or {}))
-    return problem, create_run(_record(problem, overrides or {}, command), runs, out)
+    record = patient_record(problem, overrides or {}, command)
+    return problem, create_run(record, runs, out)
 
 
 def resume(folder: Path, progress: Progress | None = None, force: bool = False) -> Path:
@@ -99,12 +98,13 @@ def begin_again(folder: Path) -> Problem:
     record = read_record(folder)
     if record.status == "finished":
         raise ValueError(f"{folder} is finished: there is nothing to resume")
-    if record.data is None:
+    spec = overridden(read_fit(record.fit.path), record.overrides)
+    if plan_of(spec).sampler != "nuts":
         raise ValueError(
-            f"{folder} has no patients: prior draws are weighed in minutes, start anew "
-            "with `imak fit`"
+            f"{folder} has no chains to go on with: it is weighed or tempered in "
+            "minutes, start anew with `imak fit`"
         )
-    problem = read_problem(overridden(read_fit(record.fit.path), record.overrides))
+    problem = read_problem(spec)
     _refuse_changes(record, problem, folder)
     return problem
 
@@ -129,9 +129,10 @@ def overridden(spec: FitSpec, overrides: Mapping[str, Any]) -> FitSpec:
     return spec.model_copy(update={"estimation": block})
 
 
-def _record(
+def patient_record(
     problem: Problem, overrides: Mapping[str, Any], command: tuple[str, ...]
 ) -> RunRecord:
+    """The record of a run that fits patients, as it starts."""
     spec, dataset = problem.spec, problem.dataset
     data = DataSource(
         path=str(dataset.path),
@@ -158,7 +159,7 @@ def _record(
 
 def _refuse_changes(record: RunRecord, problem: Problem, folder: Path) -> None:
     """A resumed run must be the same run."""
-    again = _record(problem, record.overrides, record.command)
+    again = patient_record(problem, record.overrides, record.command)
     pairs = (
         ("the fit file", record.fit.sha256, again.fit.sha256),
         ("the model", record.model.sha256, again.model.sha256),
@@ -193,9 +194,9 @@ def _run(problem: Problem, folder: Path, progress: Progress, force: bool) -> Non
         if certificate is None or certificate.certified or repeat == REPEATS:
             break
         progress.stage("the mesh is too coarse: halving it and sampling again")
-        meshed = meshed._replace(mesh=finer(problem, meshed.mesh))
+        meshed = meshed._replace(meshes=meshed.meshes.halved(problem))
     progress.stage("predicting and writing the posterior")
-    tree = result_tree(problem, forms, meshed.mesh, draws, certificate)
+    tree = result_tree(problem, forms, meshed.meshes, draws, certificate)
     write_tree(tree, folder / POSTERIOR)
     update_record(
         folder,
@@ -213,24 +214,20 @@ def _meshed(
     stored = checkpoint.read("mesh")
     if stored is None:
         progress.stage("placing the mesh and climbing to the mode")
-        made = make_mesh(problem, forms, explain_start(problem, forms))
-        mesh = {} if made.certificate is None else mesh_arrays(made.mesh)
+        made = make_meshes(problem, forms, explain_start(problem, forms))
         checkpoint.write(
             "mesh",
-            {"potentials": made.start.potentials, "meshed": bool(mesh)},
+            {"potentials": made.start.potentials},
             {
                 "positions": made.start.positions,
                 "scale": made.start.scale,
-                **{f"mesh_{name}": value for name, value in mesh.items()},
+                **arrays_of_meshes(made.meshes),
             },
         )
         return made
     header, arrays = stored
     start = Start(arrays["positions"], arrays["scale"], tuple(header["potentials"]))
-    if not header["meshed"]:
-        return Meshed(event_mesh(problem), start, None)
-    mesh = {n.removeprefix("mesh_"): a for n, a in arrays.items() if "mesh_" in n}
-    return Meshed(mesh_from_arrays(mesh), start, None)
+    return Meshed(meshes_from_arrays(problem, arrays), start, None)
 
 
 def _sampled(
@@ -244,7 +241,7 @@ def _sampled(
     force: bool,
 ) -> Draws:
     function = population_model(problem.spec, problem.model, forms)
-    args = (problem.schedule, meshed.mesh)
+    args = meshed.meshes.arguments(problem)
     return sample(
         target(function, args),
         args,
@@ -266,10 +263,11 @@ def _certificate(
     positions = draws.positions.reshape(-1, draws.positions.shape[-1])
     every = np.linspace(0, len(positions) - 1, min(DRAWS, len(positions))).astype(int)
     return certify(
-        mesh_likelihood(problem, forms, meshed.mesh),
-        reference_likelihood(problem, forms),
+        mesh_likelihood(problem, forms, meshed.meshes),
+        reference_likelihood(problem, forms, meshed.meshes),
         positions[every],
         draws.failures,
+        problem.schedule.subjects,
     )
 
 
@@ -277,9 +275,11 @@ def _choices(
     forms: Forms, meshed: Meshed, certificate: Certificate | None
 ) -> dict[str, Any]:
     """What was decided for this fit, for run.json."""
-    nodes = None if meshed.mesh is None else meshed.mesh.nodes
+    meshes = meshed.meshes
+    cohorts = {name: each.mesh.nodes for name, each in meshes.cohorts.items()}
     return {
         "forms": dict(forms),
-        "nodes": nodes,
+        "nodes": None if meshes.patients is None else meshes.patients.nodes,
+        **({"cohort_nodes": cohorts} if cohorts else {}),
         "certificate": None if certificate is None else certificate.to_dict(),
     }

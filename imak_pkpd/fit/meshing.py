@@ -5,11 +5,9 @@ approximation there. What was made is kept in the checkpoint and obeyed on resum
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from numpyro.handlers import seed, substitute
@@ -20,17 +18,19 @@ from imak_pkpd.fit.certificate import (
     Certificate,
     Likelihood,
     certify,
-    likelihood_by_subject,
+    likelihood_by_term,
 )
+from imak_pkpd.fit.meshes import Meshes, event_mesh, fit_cohorts, needs_mesh
 from imak_pkpd.fit.mode import Explain
-from imak_pkpd.fit.posterior import method_of, population_model, sample_sites
+from imak_pkpd.fit.posterior import SOLVED, population_model
 from imak_pkpd.fit.problem import Problem
+from imak_pkpd.fit.sites import sample_sites
 from imak_pkpd.fit.start import Start, make_start
-from imak_pkpd.fit.target import Target, constrain_draws, target
-from imak_pkpd.model import AbstractModel, AbstractStatic
+from imak_pkpd.fit.target import constrain_draws, target
+from imak_pkpd.model import AbstractModel
 from imak_pkpd.population.omega import Form
-from imak_pkpd.solve.calibrate import calibrate, refined
-from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
+from imak_pkpd.solve.calibrate import calibrate
+from imak_pkpd.solve.mesh import Mesh, declared_dosing
 from imak_pkpd.solve.stepper import Adaptive
 
 HALVINGS = 4  # a mesh 16 times finer than calibrated is the wrong tool
@@ -41,69 +41,60 @@ Forms = Mapping[str, Form]
 
 
 class Meshed(NamedTuple):
-    """A mesh (None: no ODE), the chains' start, and its certificate near the mode.
+    """The meshes, the chains' start, and the meshes' certificate near the mode.
 
     `certificate` is None without a mesh of ours: closed form, adaptive, static.
     """
 
-    mesh: Mesh | None
+    meshes: Meshes
     start: Start
     certificate: Certificate | None
 
 
-def event_mesh(problem: Problem) -> Mesh | None:
-    """The mesh without sub-steps; None for a model without states."""
-    if issubclass(problem.model, AbstractStatic):
-        return None
-    return build_mesh(problem.schedule, declared_dosing(problem.model))
-
-
 def needs_certificate(problem: Problem) -> bool:
-    """Whether a mesh of our making is trusted: not closed form, adaptive or static."""
-    static = issubclass(problem.model, AbstractStatic)
-    return not static and method_of(problem.spec, problem.model) == "mesh"
+    """Whether a mesh of our making is trusted: the patients', or one of a cohort."""
+    return needs_mesh(problem) or bool(problem.spec.evidence)
 
 
-def make_mesh(problem: Problem, forms: Forms, explain: Explain) -> Meshed:
-    """The mesh that a fit begins with, and the start of its chains."""
-    spec, model, schedule = problem.spec, problem.model, problem.schedule
+def make_meshes(problem: Problem, forms: Forms, explain: Explain) -> Meshed:
+    """The meshes that a fit begins with, and the start of its chains."""
+    spec = problem.spec
+    first = Meshes(_first_mesh(problem, forms), fit_cohorts(problem))
+    args = first.arguments(problem)
+    made = target(population_model(spec, problem.model, forms), args)
     key = jax.random.key(spec.estimation.seed)
-    function = population_model(spec, model, forms)
-
-    def start_on(mesh: Mesh | None) -> tuple[Target, Start]:
-        args = jax.tree.map(jnp.asarray, (schedule, mesh))
-        made = target(function, args)
-        return made, make_start(made, args, spec.estimation, key, explain=explain)
-
+    start = make_start(made, args, spec.estimation, key, explain=explain)
     if not needs_certificate(problem):
-        mesh = event_mesh(problem)
-        return Meshed(mesh, start_on(mesh)[1], None)
-    dosing = declared_dosing(model)
-    first = calibrate(
-        [prior_pilot(problem, forms)], schedule, dosing, spec.solver.tolerance
-    )
-    made, start = start_on(first)
+        return Meshed(first, start, None)
     draws = laplace_draws(start, DRAWS, spec.estimation.seed)
-    args = jax.tree.map(jnp.asarray, (schedule, first))
-    values = constrain_draws(made, args, draws[None, :PILOTS], _before_solving)
+    if needs_mesh(problem):
+        values = constrain_draws(made, args, draws[None, :PILOTS], _before_solving)
+        first = first._replace(patients=_placed(problem, forms, values))
+    return certified(problem, forms, Meshed(first, start, None), draws)
+
+
+def _first_mesh(problem: Problem, forms: Forms) -> Mesh | None:
+    """Good at the prior medians: enough to climb to the mode."""
+    if not needs_mesh(problem):
+        return event_mesh(problem)
+    dosing = declared_dosing(problem.model)
+    pilots = [prior_pilot(problem, forms)]
+    return calibrate(pilots, problem.schedule, dosing, problem.spec.solver.tolerance)
+
+
+def _placed(problem: Problem, forms: Forms, values: Mapping[str, np.ndarray]) -> Mesh:
+    """The mesh of the patients for the first draws [chain, draw, ...] of `values`."""
     pilots = [
         individual_model(problem, forms, {n: v[0, i] for n, v in values.items()})
         for i in range(PILOTS)
     ]
-    mesh = calibrate(pilots, schedule, dosing, spec.solver.tolerance)
-    return certified(problem, forms, Meshed(mesh, start, None), draws)
+    dosing = declared_dosing(problem.model)
+    return calibrate(pilots, problem.schedule, dosing, problem.spec.solver.tolerance)
 
 
 def _before_solving(name: str) -> bool:
     """The sites that need no solve: the others are not computed."""
-    return name not in ("log_likelihood", "solve_status")
-
-
-def finer(problem: Problem, mesh: Mesh | None) -> Mesh | None:
-    """The mesh with every step halved; None stays None."""
-    if mesh is None:
-        return None
-    return refined(mesh, problem.schedule, declared_dosing(problem.model))
+    return name not in SOLVED
 
 
 def certified(
@@ -113,29 +104,30 @@ def certified(
     draws: Float[np.ndarray, "draw d"],
 ) -> Meshed:
     """The mesh halved until the certificate passes on `draws`, at most four times."""
-    reference = reference_likelihood(problem, forms)
-    mesh = meshed.mesh
+    reference = reference_likelihood(problem, forms, meshed.meshes)
+    meshes, subjects = meshed.meshes, problem.schedule.subjects
     for halving in range(HALVINGS + 1):
-        ours = mesh_likelihood(problem, forms, mesh)
-        result = certify(ours, reference, draws, draws[:0])
+        ours = mesh_likelihood(problem, forms, meshes)
+        result = certify(ours, reference, draws, draws[:0], subjects)
         if result.certified or halving == HALVINGS:
             break
-        mesh = finer(problem, mesh)
-    return Meshed(mesh, meshed.start, result)
+        meshes = meshes.halved(problem)
+    return Meshed(meshes, meshed.start, result)
 
 
-def mesh_likelihood(problem: Problem, forms: Forms, mesh: Mesh | None) -> Likelihood:
-    """Log-likelihood by subject on a mesh."""
+def mesh_likelihood(problem: Problem, forms: Forms, meshes: Meshes) -> Likelihood:
+    """Log-likelihood by subject, and of the facts, on the meshes of a fit."""
     function = population_model(problem.spec, problem.model, forms)
-    args = jax.tree.map(jnp.asarray, (problem.schedule, mesh))
-    return likelihood_by_subject(target(function, args), args)
+    args = meshes.arguments(problem)
+    return likelihood_by_term(target(function, args), args)
 
 
-def reference_likelihood(problem: Problem, forms: Forms) -> Likelihood:
-    """Log-likelihood by subject by the adaptive reference."""
+def reference_likelihood(problem: Problem, forms: Forms, meshes: Meshes) -> Likelihood:
+    """The same by the adaptive reference: patients from event to event, cohorts from
+    node to node, where their estimands are read."""
     function = population_model(problem.spec, problem.model, forms, REFERENCE)
-    args = jax.tree.map(jnp.asarray, (problem.schedule, event_mesh(problem)))
-    return likelihood_by_subject(target(function, args), args)
+    args = meshes._replace(patients=event_mesh(problem)).arguments(problem)
+    return likelihood_by_term(target(function, args), args)
 
 
 def laplace_draws(
@@ -166,18 +158,3 @@ def individual_model(
     individuals, _ = sites(problem.spec, problem.model, forms, problem.schedule)
     made: Any = problem.model(**individuals)
     return made
-
-
-def mesh_arrays(mesh: Mesh | None) -> dict[str, np.ndarray]:
-    """The fields of a mesh for a file; nothing for no mesh."""
-    if mesh is None:
-        return {}
-    return {f.name: np.asarray(getattr(mesh, f.name)) for f in fields(mesh)}
-
-
-def mesh_from_arrays(arrays: Mapping[str, np.ndarray]) -> Mesh:
-    """The mesh of `mesh_arrays`."""
-    stored: dict[str, Any] = dict(arrays)
-    stored["moving"] = bool(arrays["moving"])
-    stored["steady_steps"] = int(arrays["steady_steps"])
-    return Mesh(**stored)

@@ -1,30 +1,39 @@
 """`population_model`: a fit file and a model as ONE NumPyro function.
 
-The function takes (schedule, mesh), both traced, so that other data of similar size
-compile nothing; a user can drive it alone with any NumPyro sampler.
+The function takes (schedule, mesh, cohorts), all traced, so that other data of similar
+size compile nothing; a user can drive it alone with any NumPyro sampler.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax.numpy as jnp
 import numpyro
-from jaxtyping import Array, Float
+from numpyro.handlers import trace
 
 from imak_pkpd.data.schedule import Schedule
+from imak_pkpd.fit.sites import sample_sites
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.fit.target import require_float64
-from imak_pkpd.model import AbstractLinear, AnyModel, from_scale, parameters, to_scale
+from imak_pkpd.fit.terms import joint_evidence
+from imak_pkpd.fit.virtual import STEPPER, Arrays, Virtual, sample_amounts
+from imak_pkpd.model import AbstractLinear, AbstractModel, AnyModel
 from imak_pkpd.observe import Sigmas, families, log_likelihood_by_row
 from imak_pkpd.population.form import resolve_forms
-from imak_pkpd.population.individual import Individuals, sample_individuals
-from imak_pkpd.population.mean import Population
+from imak_pkpd.population.individual import Individuals
 from imak_pkpd.population.omega import Form
-from imak_pkpd.population.prior import sample_number
 from imak_pkpd.solve.mesh import Mesh
 from imak_pkpd.solve.stepper import AbstractStepper, default_stepper
 from imak_pkpd.solve.trajectory import predict
 
-PopulationModel = Callable[[Schedule, Mesh | None], None]
+SOLVED = ("log_likelihood", "solve_status", "fact_log_likelihood")
+"""The named values that need a solve."""
+
+Cohorts = Mapping[str, Arrays]
+"""Patients, schedule and mesh of every virtual cohort, by its name."""
+
+PopulationModel = Callable[..., None]
+"""Of (schedule, mesh), and of (schedule, mesh, cohorts) where there is evidence."""
 
 
 def population_model(
@@ -33,19 +42,27 @@ def population_model(
     forms: Mapping[str, Form],
     stepper: AbstractStepper | None = None,
 ) -> PopulationModel:
-    """The NumPyro function of (schedule, mesh).
+    """The NumPyro function of (schedule, mesh, cohorts).
 
     `forms` says how each random effect is sampled (see `effect_forms`); `stepper`
-    replaces the one that the fit file asks for. Sites: those of
-    `population.individual`, the residual SDs `output_key`, and `log_likelihood` by
-    subject, -inf in all where a subject cannot be solved.
+    replaces the one that the fit file asks for, and that of the cohorts. Sites: those
+    of `population.individual`, the residual SDs `output_key`, and `log_likelihood` by
+    subject, -inf in all where a subject cannot be solved. With [evidence] also the
+    amounts `cohort_dose_amount`, and `fact_log_likelihood` of all facts together:
+    patients and virtual patients have the same theta and omega.
     """
     require_float64()
-    stepper = stepper or stepper_of(spec, model)
+    of_patients = stepper or stepper_of(spec, model)
 
-    def function(schedule: Schedule, mesh: Mesh | None) -> None:
-        values, sigmas = sample_sites(spec, model, forms, schedule)
-        prediction = predict(model(**values), schedule, mesh, stepper)
+    def function(
+        schedule: Schedule, mesh: Mesh | None, cohorts: Cohorts | None = None
+    ) -> None:
+        virtual = _virtual(spec, model, cohorts, stepper or STEPPER)
+        with trace() as sites:
+            values, sigmas = sample_all(spec, model, forms, schedule, virtual)
+        if spec.evidence:
+            _add_evidence(spec, virtual, sites)
+        prediction = predict(model(**values), schedule, mesh, of_patients)
         found = families(spec.output, schedule, prediction.outputs, sigmas)
         rows = log_likelihood_by_row(found, schedule)
         failed = jnp.any(prediction.status != 0)
@@ -57,31 +74,45 @@ def population_model(
     return function
 
 
-def sample_sites(
+def sample_all(
     spec: FitSpec,
     model: type[AnyModel],
     forms: Mapping[str, Form],
     schedule: Schedule,
+    cohorts: Mapping[str, Virtual],
 ) -> tuple[Individuals, Sigmas]:
-    """Every NumPyro site of the model: parameters of all subjects, residual SDs."""
-    population = population_of(spec, model, forms, schedule)
-    values = sample_individuals(
-        population, columns(schedule), schedule.patients, schedule.patient
-    )
-    return values, sample_sigmas(spec, schedule)
+    """Every NumPyro site of a fit: those of the patients, and amounts of cohorts."""
+    for cohort in cohorts.values():
+        sample_amounts(cohort)
+    return sample_sites(spec, model, forms, schedule)
 
 
-def sample_sigmas(spec: FitSpec, schedule: Schedule) -> Sigmas:
-    """The NumPyro sites of the outputs: SDs and the other numbers of their blocks."""
-    own = jnp.asarray(schedule.observations.covariate)
-    rows = {name: own[..., i] for i, name in enumerate(schedule.columns)}
-    return {
-        name: {
-            key: sample_number(f"{name}_{key}", prior, rows)
-            for key, prior in block.numbers.items()
-        }
-        for name, block in spec.output.items()
-    }
+def _add_evidence(
+    spec: FitSpec, cohorts: Mapping[str, Virtual], sites: Mapping[str, Any]
+) -> None:
+    """The factor of the facts, from the sites that patients share."""
+    values = {n: site["value"] for n, site in sites.items() if site["type"] != "plate"}
+    total = joint_evidence(spec, cohorts, values)
+    numpyro.deterministic("fact_log_likelihood", total)
+    numpyro.factor("facts", total)
+
+
+def _virtual(
+    spec: FitSpec,
+    model: type[AnyModel],
+    cohorts: Cohorts | None,
+    stepper: AbstractStepper,
+) -> dict[str, Virtual]:
+    """The virtual cohorts of a fit with facts, from their arrays."""
+    if not spec.evidence:
+        return {}
+    assert issubclass(model, AbstractModel)  # a cohort is solved in time: `check_fit`
+    if cohorts is None:
+        raise ValueError(
+            f"{spec.path.name} has [evidence], so its model is a function of (schedule,"
+            " mesh, cohorts): pass the `arrays` of each virtual cohort by its name"
+        )
+    return {n: Virtual(spec, model, n, *a, stepper) for n, a in cohorts.items()}
 
 
 def method_of(spec: FitSpec, model: type[AnyModel]) -> str:
@@ -105,29 +136,3 @@ def stepper_of(spec: FitSpec, model: type[AnyModel]) -> AbstractStepper:
 def effect_forms(spec: FitSpec, schedule: Schedule) -> dict[str, Form]:
     """How each random effect is sampled for these data, "auto" resolved."""
     return resolve_forms(spec.omega, schedule.observations.mask.sum(1))
-
-
-def population_of(
-    spec: FitSpec,
-    model: type[AnyModel],
-    forms: Mapping[str, Form],
-    schedule: Schedule,
-) -> Population:
-    """What model, fit file and data say of the parameters, fixed while tracing."""
-    return Population(
-        scales={name: info.scale for name, info in parameters(model).items()},
-        theta=spec.theta,
-        omega=spec.omega,
-        covariate=spec.covariate,
-        forms=forms,
-        to_scale=to_scale,
-        from_scale=from_scale,
-        varying=schedule.varying,
-        levels=dict(schedule.levels),
-    )
-
-
-def columns(schedule: Schedule) -> dict[str, Float[Array, "subject setting"]]:
-    """Covariate values by column."""
-    value = jnp.asarray(schedule.covariates.value)
-    return {name: value[..., i] for i, name in enumerate(schedule.columns)}

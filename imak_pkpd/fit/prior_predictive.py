@@ -19,6 +19,7 @@ from jaxtyping import Array, Float
 from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.evidence import ScenarioBlock, virtual_patients
 from imak_pkpd.fit.grammar import FitError
+from imak_pkpd.fit.over_draws import over_draws
 from imak_pkpd.fit.problem import read_model
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.fit.virtual import (
@@ -26,7 +27,6 @@ from imak_pkpd.fit.virtual import (
     Virtual,
     first_patients,
     median_sites,
-    over_draws,
     prior_sites,
     virtual_cohort,
     with_patients,

@@ -21,13 +21,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.handlers import seed, substitute, trace
 
 from imak_pkpd.data.schedule import Schedule
-from imak_pkpd.fit.posterior import (
-    columns,
-    population_of,
-    sample_sigmas,
-    sample_sites,
-    stepper_of,
-)
+from imak_pkpd.fit.posterior import stepper_of
+from imak_pkpd.fit.sites import columns, population_of, sample_sigmas, sample_sites
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.model import AnyModel
 from imak_pkpd.observe import (

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from imak_pkpd.fit.cohort import Cohort, design, read_cohort
 from imak_pkpd.fit.grammar import FitError, Source
 from imak_pkpd.fit.lines import Key
-from imak_pkpd.fit.meshing import event_mesh, needs_certificate
+from imak_pkpd.fit.meshes import event_mesh, needs_mesh
 from imak_pkpd.fit.posterior import effect_forms
 from imak_pkpd.fit.problem import Problem, data_block, read_model, read_problem
 from imak_pkpd.fit.simulate import Simulator
@@ -70,7 +70,7 @@ def _measured(
     """DV of every sample, in file order, before the limits of the assays."""
     schedule = problem.schedule
     forms = effect_forms(problem.spec, schedule)
-    stepper = SOLVER if needs_certificate(problem) else None
+    stepper = SOLVER if needs_mesh(problem) else None
     simulator = Simulator(problem.spec, problem.model, forms, stepper)
     needed = simulator.shared(schedule)
     _refuse(source, _truth_problems(problem.spec, cohort.truth, needed))

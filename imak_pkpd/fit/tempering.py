@@ -2,8 +2,8 @@
 
 Particles from the prior are led to the posterior by raising the likelihood to powers
 from 0 to 1, each so much further as halves their effective number; after resampling
-they are moved. Moves are preconditioned Crank-Nicolson steps in prior standard
-deviations, which leave a normal prior as it is and need no gradient: a mean over a
+they are moved. Moves are preconditioned Crank-Nicolson steps, which leave a normal of
+the particles' own mean and covariance as it is and need no gradient: a mean over a
 cohort is a staircase. Sources: Del Moral, Doucet & Jasra 2006, JRSS B 68:411; Cotter et
 al. 2013, Stat Sci 28:424.
 """
@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
 
 from imak_pkpd.fit.target import Target, constrain_draws, prior_draw
@@ -24,6 +25,8 @@ KEEP = 0.5  # of the effective particles survive a power
 MOVES = 8  # after each power
 WANTED = 0.3  # acceptance that the step aims at: flat between 0.2 and 0.4
 BISECTIONS = 50
+WIDER = 1.2  # the normal, than the particles: their tails must be within its own
+ENOUGH = 10  # particles per dimension for a covariance; with fewer, SDs alone
 
 Particles = Float[np.ndarray, "particle d"]
 Column = Float[np.ndarray, " particle"]
@@ -44,11 +47,11 @@ class Tempered(NamedTuple):
 
 
 class _Cloud(NamedTuple):
-    """Unconstrained particles with their log-likelihood, and ln(prior/normal)."""
+    """Unconstrained particles with their log-likelihood and log-prior."""
 
     x: Particles
     log_likelihood: Column
-    tilt: Column
+    log_prior: Column
 
 
 def temper(
@@ -63,8 +66,8 @@ def temper(
     keys = jax.random.split(jax.random.key(seed), particles)
     x = np.stack([prior_draw(target, key, ()) for key in keys])
     potential = jax.jit(jax.vmap(lambda position: target.potential(position, ())))
-    ruler = _Ruler(target, potential, x.mean(0), x.std(0) + 1e-300)
-    cloud = _Cloud(x, log_likelihood(ruler.sites(x)), ruler.tilt(x))
+    ground = _Ground(target, potential, log_likelihood)
+    cloud = ground.cloud(x)
     power, evidence, step = 0.0, 0.0, 0.5
     powers, acceptance = [0.0], []
     while power < 1.0:
@@ -73,16 +76,16 @@ def temper(
         evidence += float(logsumexp(weight) - np.log(particles))
         place = evenly_drawn(weight, particles, rng)
         cloud, power = _Cloud(*(each[place] for each in cloud)), further
-        accepted = []
+        ruler, accepted = _ruler(cloud.x), []
         for _ in range(MOVES):
-            cloud, share = _moved(cloud, ruler, log_likelihood, power, step, rng)
+            cloud, share = _moved(cloud, ruler, ground, power, step, rng)
             step = float(np.clip(step * np.exp(share - WANTED), 0.01, 0.99))
             accepted.append(share)
         powers.append(power)
         acceptance.append(float(np.mean(accepted)))
         advance(power)
     return Tempered(
-        ruler.sites(cloud.x),
+        ground.sites(cloud.x),
         cloud.log_likelihood,
         evidence,
         tuple(powers),
@@ -90,27 +93,46 @@ def temper(
     )
 
 
-class _Ruler(NamedTuple):
-    """The prior's mean and SD by coordinate, and its density against a normal's.
+class _Ground(NamedTuple):
+    """What particles stand on: prior and likelihood.
 
     `potential` is minus the log prior of many particles, compiled once for all moves.
     """
 
     target: Target
     potential: Callable[[Array], Array]
-    centre: Float[np.ndarray, " d"]
-    scale: Float[np.ndarray, " d"]
+    log_likelihood: LogLikelihood
 
-    def z(self, x: Particles) -> Particles:
-        return (x - self.centre) / self.scale
-
-    def tilt(self, x: Particles) -> Column:
-        """ln prior(x) - ln N(z; 0, 1), up to a constant."""
+    def cloud(self, x: Particles) -> _Cloud:
         prior = -np.asarray(self.potential(jnp.asarray(x)))
-        return prior + 0.5 * np.sum(self.z(x) ** 2, 1)
+        return _Cloud(x, self.log_likelihood(self.sites(x)), prior)
 
     def sites(self, x: Particles) -> dict[str, np.ndarray]:
         return {n: v[0] for n, v in constrain_draws(self.target, (), x[None]).items()}
+
+
+class _Ruler(NamedTuple):
+    """A normal around the particles: its mean, and a Cholesky factor."""
+
+    centre: Float[np.ndarray, " d"]
+    factor: Float[np.ndarray, "d d"]
+
+    def z(self, x: Particles) -> Particles:
+        return solve_triangular(self.factor, (x - self.centre).T, lower=True).T
+
+    def x(self, z: Particles) -> Particles:
+        return self.centre + z @ self.factor.T
+
+
+def _ruler(x: Particles) -> _Ruler:
+    """The normal of these particles, somewhat wider."""
+    particles, size = x.shape
+    variance = WIDER**2 * x.var(0) + 1e-300
+    if particles < ENOUGH * size:
+        return _Ruler(x.mean(0), np.diag(np.sqrt(variance)))
+    covariance = WIDER**2 * np.atleast_2d(np.cov(x.T))
+    # a trace of the diagonal, so that rounding leaves it positive definite
+    return _Ruler(x.mean(0), np.linalg.cholesky(covariance + 1e-9 * np.diag(variance)))
 
 
 def _next_power(log_likelihood: Column, power: float) -> float:
@@ -134,18 +156,19 @@ def _scaled(log_likelihood: Column, power: float) -> Column:
 def _moved(
     cloud: _Cloud,
     ruler: _Ruler,
-    log_likelihood: LogLikelihood,
+    ground: _Ground,
     power: float,
     step: float,
     rng: np.random.Generator,
 ) -> tuple[_Cloud, float]:
     """One step of every particle, and the share that went."""
-    noise = rng.standard_normal(cloud.x.shape)
-    z = np.sqrt(1 - step**2) * ruler.z(cloud.x) + step * noise
-    x = ruler.centre + ruler.scale * z
-    there = _Cloud(x, log_likelihood(ruler.sites(x)), ruler.tilt(x))
+    before = ruler.z(cloud.x)
+    noise = rng.standard_normal(before.shape)
+    after = np.sqrt(1 - step**2) * before + step * noise
+    there = ground.cloud(ruler.x(after))
     gain = _scaled(there.log_likelihood, power) - _scaled(cloud.log_likelihood, power)
-    gain += there.tilt - cloud.tilt
+    gain += there.log_prior - cloud.log_prior
+    gain += 0.5 * np.sum(after**2 - before**2, 1)  # over what the normal itself would
     goes = np.log(rng.random(len(gain))) < gain
     mixed = (
         np.where(goes.reshape(-1, *(1,) * (new.ndim - 1)), new, old)

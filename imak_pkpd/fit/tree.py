@@ -25,6 +25,7 @@ GROUPS = (
     "constant_data",
     "posterior_predictive",
     "estimand",
+    "cohort_estimand",
     "prior",
     "prior_predictive",
     "prior_estimand",
@@ -79,6 +80,23 @@ def posterior_group(
     return {
         name: Variable((*_DRAW, *_rest(name, value.shape[2:], subjects, dim)), value)
         for name, value in values.items()
+    }
+
+
+_OWNED = ("theta_", "eta_")  # sites that are there for every parameter that varies
+
+
+def public_sites(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Without the sites that only serve sampling: z_p, phi_p, factors of blocks.
+
+    A parameter may be called z_q itself: it is known by its theta_z_q or eta_z_q.
+    """
+    inner = ("z_", "phi_", "cholesky_", "precision_")
+    parameters = {name.partition("_")[2] for name in values if name.startswith(_OWNED)}
+    return {
+        name: value
+        for name, value in values.items()
+        if name.removesuffix("_pop") in parameters or not name.startswith(inner)
     }
 
 

@@ -4,9 +4,7 @@
 estimand of every patient at one draw, `cohort_means` their means at many, on all cores.
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -20,14 +18,15 @@ import numpy as np
 import numpyro
 import pandas as pd
 from jaxtyping import Array, Float
-from numpyro.handlers import seed, substitute, trace
+from numpyro.handlers import block, seed, substitute, trace
 
 from imak_pkpd.data import DataBlock, read_dataset, refuse_errors
 from imak_pkpd.data.block import CarryRule
 from imak_pkpd.data.schedule import Schedule, build_schedule
 from imak_pkpd.evidence import CohortBlock, VirtualPatients, virtual_patients
-from imak_pkpd.fit.estimates import estimates_of
-from imak_pkpd.fit.posterior import columns, population_of
+from imak_pkpd.fit.over_draws import LANES, over_draws
+from imak_pkpd.fit.readings import estimates_of
+from imak_pkpd.fit.sites import columns, population_of
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.model import AbstractModel, AnyModel
 from imak_pkpd.population import (
@@ -48,8 +47,7 @@ from imak_pkpd.solve.trajectory import solve
 PILOTS = 64  # prior draws that place the steps
 PILOT_PATIENTS = 16  # who are solved at each of them
 SHARE = 0.99  # of their patients whose error is met; the certificate tells of the rest
-LANES = 512  # patients and draws in one program: their curves stay in the cache
-PER_CALL = 64  # draws between two signs of life
+STEPPER = Split()  # what crosses a cohort's steps
 
 Sites = Mapping[str, Array]
 Outcomes = dict[str, Float[Array, " patient"]]
@@ -86,9 +84,12 @@ class Virtual:
         return population_of(self.spec, self.model, {}, self.schedule)
 
     def individuals(self, sites: Sites) -> tuple[AbstractModel, Schedule]:
-        """The models of all patients and what they are given, at one draw."""
+        """The models of all patients and what they are given, at one draw.
+
+        Inside a NumPyro model nothing of this is a site of that model.
+        """
         drawn = seed(substitute(_shared, dict(sites)), jax.random.key(0))
-        numbers, spread, amounts = drawn(self)
+        numbers, spread, amounts = block(drawn)(self)
         population, there = self.population, self.schedule
         etas = given_etas(population.omega, spread, jnp.asarray(self.patients.normals))
         values = individual_values(
@@ -133,27 +134,44 @@ def virtual_cohort(
     `scramble` is added to the seed of its quasi-random points; `like` is a cohort of
     the same design, whose steps are taken.
     """
-    block = spec.cohort[name]
+    if like is not None:
+        return with_patients(like, _who(spec, name, patients, scramble))
+    made = unplaced_cohort(spec, model, name, patients, scramble)
+    return replace(made, mesh=_mesh(made))
+
+
+def unplaced_cohort(
+    spec: FitSpec,
+    model: type[AnyModel],
+    name: str,
+    patients: int | None = None,
+    scramble: int = 0,
+) -> Virtual:
+    """The same without steps between its events."""
     assert issubclass(model, AbstractModel)  # estimands need states: `check_fit`
-    who = virtual_patients(
+    who = _who(spec, name, patients, scramble)
+    schedule = _schedule(spec.cohort[name], model, who)
+    events = _events(schedule, model, [])
+    return Virtual(spec, model, name, who, schedule, events, STEPPER)
+
+
+def _who(
+    spec: FitSpec, name: str, patients: int | None, scramble: int
+) -> VirtualPatients:
+    block = spec.cohort[name]
+    return virtual_patients(
         block,
         len(spec.omega.random),
         patients or block.patients,
         block.seed + scramble,
     )
-    if like is not None:
-        return with_patients(like, who)
-    schedule = _schedule(block, model, who)
-    events = _events(schedule, model, [])
-    made = Virtual(spec, model, name, who, schedule, events, Split())
-    return replace(made, mesh=_mesh(made))
 
 
 def shared_prior(cohorts: Sequence[Virtual]) -> None:
     """The NumPyro sites of several cohorts: theta and omega once, all amounts."""
     _shared(cohorts[0])
     for other in cohorts[1:]:
-        _sampled_amounts(other)
+        sample_amounts(other)
 
 
 def prior_sites(*cohorts: Virtual, draws: int, number: int) -> dict[str, np.ndarray]:
@@ -161,9 +179,16 @@ def prior_sites(*cohorts: Virtual, draws: int, number: int) -> dict[str, np.ndar
 
     Cohorts share theta and omega; the amounts are each one's own.
     """
+    return draws_of(partial(shared_prior, cohorts), draws, number)
+
+
+def draws_of(
+    prior: Callable[[], object], draws: int, number: int
+) -> dict[str, np.ndarray]:
+    """The sites of any NumPyro function, [draw, ...], from a seed."""
 
     def one(key: Array) -> dict[str, Array]:
-        sites = trace(seed(partial(shared_prior, cohorts), key)).get_trace()
+        sites = trace(seed(prior, key)).get_trace()
         kinds = ("sample", "deterministic")
         return {n: s["value"] for n, s in sites.items() if s["type"] in kinds}
 
@@ -225,28 +250,6 @@ def cohort_means(
     return over_draws(lambda chunk: run(chunk, arrays), sites, advance)
 
 
-def over_draws(
-    run: Callable[[Any], dict[str, Array]],
-    sites: Mapping[str, np.ndarray],
-    advance: Callable[[int], None] = lambda draws: None,
-) -> dict[str, np.ndarray]:
-    """A compiled function of all draws, which go to all cores in chunks."""
-    chunks = list(_chunks(sites))
-
-    def one(chunk: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        found = jax.tree.map(np.asarray, run(chunk))
-        advance(PER_CALL)
-        return found
-
-    first = one(chunks[0])  # compiled once, before the threads
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        found = [first, *pool.map(one, chunks[1:])]
-    draws = len(next(iter(sites.values())))
-    return {
-        name: np.concatenate([part[name] for part in found])[:draws] for name in first
-    }
-
-
 @lru_cache(maxsize=8)
 def _program(
     spec: FitSpec,
@@ -275,23 +278,16 @@ def _program(
     return jax.jit(many)
 
 
-def _chunks(sites: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
-    """Equal chunks, the last one filled up with its last draw: one program for all."""
-    draws = len(next(iter(sites.values())))
-    for first in range(0, draws, PER_CALL):
-        place = np.minimum(np.arange(first, first + PER_CALL), draws - 1)
-        yield {name: value[place] for name, value in sites.items()}
-
-
 def _shared(cohort: Virtual) -> tuple[dict, Any, dict[str, Array]]:
     """What patients share: theta and coefficients, [omega], amounts by dose name."""
     who = Patients(cohort.schedule.patients, jnp.asarray(cohort.schedule.patient))
     narrow = cohort.population.narrowed(columns(cohort.schedule))
     numbers, spread = sample_shared(cohort.population, narrow, who)
-    return numbers, spread, _sampled_amounts(cohort)
+    return numbers, spread, sample_amounts(cohort)
 
 
-def _sampled_amounts(cohort: Virtual) -> dict[str, Array]:
+def sample_amounts(cohort: Virtual) -> dict[str, Array]:
+    """The NumPyro sites of a cohort's own amounts, by dose name."""
     made = dict.fromkeys(cohort.schedule.dose_names, jnp.ones(()))
     for name, dose in cohort.block.dose.items():
         if isinstance(dose.amount, PriorBlock):

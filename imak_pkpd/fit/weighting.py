@@ -8,7 +8,8 @@ with a handful of facts the posterior is near the prior, and weights do better.
 3. Solve those again on many patients; weigh by the facts there, over the chance of
    having been chosen. A second scramble of the quasi-random points must agree.
 
-Where hardly any prior draw agrees with the facts, `tempering` replaces 1 and 2.
+Where hardly any prior draw agrees with the facts, `tempering` replaces 1 and 2; it also
+takes the records of a few patients (`records`).
 """
 
 import time
@@ -18,20 +19,19 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from scipy.special import logsumexp
 
-from imak_pkpd.estimand import CrossingEstimand
-from imak_pkpd.fit.certificate import weight_quality
+from imak_pkpd.fit.certificate import Certificate, weight_quality
 from imak_pkpd.fit.progress import Progress
+from imak_pkpd.fit.records import Records
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.fit.target import target
 from imak_pkpd.fit.tempering import temper
+from imak_pkpd.fit.terms import Column, Sites, Terms, fact_names, terms_at, terms_of
 from imak_pkpd.fit.virtual import (
-    Means,
     Virtual,
-    cohort_means,
-    prior_sites,
+    draws_of,
     shared_prior,
     virtual_cohort,
 )
@@ -52,28 +52,6 @@ SECOND = 1000  # refined draws that are solved at a second scramble too
 CERTIFIED = 16  # posterior draws that are solved by the reference too
 REFERENCE = Adaptive(1e-6, 1e-6)  # far below the error of a step of the mesh
 
-Column = Float[np.ndarray, " draw"]
-Sites = Mapping[str, np.ndarray]
-
-
-class Terms(NamedTuple):
-    """At every draw: means by cohort and estimand, and log-likelihoods by fact.
-
-    An alternative reading A of a fact F is the fact "F [A]". `failed` is the share of
-    virtual patients that cannot be solved.
-    """
-
-    means: Mapping[str, Means]
-    log_likelihood: Mapping[str, Column]
-    failed: Column
-
-    def total(self, facts: Mapping[str, bool]) -> Column:
-        """The log-likelihood of all facts that are used; -inf where a solve failed."""
-        draws = np.zeros(len(self.failed))
-        used = (self.log_likelihood[name] for name, use in facts.items() if use)
-        total = sum(used, start=draws)
-        return np.where(np.isfinite(total) & (self.failed == 0), total, -np.inf)
-
 
 @dataclass(frozen=True)
 class Weighted:
@@ -81,7 +59,8 @@ class Weighted:
 
     `log_weight` is normalised; `log_proposal` is minus the log of the chance of having
     been refined; `second` are the terms of the first refined draws at another scramble
-    of the points; `solver` is the largest error of a mean by the mesh.
+    of the points; `solver` is the largest error of a mean by the mesh, `certificate`
+    that of the records' log-likelihood (None: no records, or no mesh).
     """
 
     prior: Sites
@@ -93,6 +72,7 @@ class Weighted:
     log_weight: Column
     log_evidence: float
     solver: Mapping[str, float]
+    certificate: Certificate | None
     cpu_s: float
 
     @property
@@ -106,29 +86,24 @@ class Weighted:
         return weight_quality(self.log_weight[np.isfinite(self.log_weight)])[0]
 
 
-def fact_names(spec: FitSpec) -> dict[str, bool]:
-    """Facts and their alternatives, and whether each is used."""
-    return {
-        name: use
-        for fact, block in spec.evidence.items()
-        for name, use in (
-            (fact, block.use),
-            *((f"{fact} [{other}]", False) for other in block.alternatives),
-        )
-    }
-
-
-def weigh(spec: FitSpec, model: type[AnyModel], progress: Progress) -> Weighted:
-    """The weighted posterior of a fit file with facts and without patients."""
+def weigh(
+    spec: FitSpec,
+    model: type[AnyModel],
+    progress: Progress,
+    records: Records | None = None,
+) -> Weighted:
+    """The weighted posterior of a fit file with facts, and with records of few
+    patients where it is tempered."""
     start, block = time.process_time(), spec.estimation
     progress.stage("placing the steps of the virtual patients")
     few = {name: virtual_cohort(spec, model, name) for name in spec.cohort}
-    prior = prior_sites(*few.values(), draws=block.prior_draws, number=block.seed)
+    whole = _prior_of(few, records)
+    prior = draws_of(whole, block.prior_draws, block.seed)
     first = terms_of(
         spec, few, prior, _told(progress, "prior draws", block.prior_draws)
     )
     if tempers(spec, first):
-        sites, log_proposal = tempered(spec, few, progress)
+        sites, log_proposal = tempered(spec, few, whole, progress, records)
     else:
         sites, log_proposal = chosen_draws(spec, prior, first)
     refined = _refined(spec, few, sites, 1, progress)
@@ -145,8 +120,18 @@ def weigh(spec: FitSpec, model: type[AnyModel], progress: Progress) -> Weighted:
         log_weight - logsumexp(log_weight),
         float(logsumexp(log_weight) - np.log(block.prior_draws)),
         solver_errors(spec, few, resampled_sites(sites, log_weight, block.seed)),
+        None if records is None else records.certificate(sites),
         time.process_time() - start,
     )
+
+
+def _prior_of(
+    cohorts: Mapping[str, Virtual], records: Records | None
+) -> Callable[[], object]:
+    """The NumPyro function of all sites that are sampled."""
+    if records is None:
+        return partial(shared_prior, tuple(cohorts.values()))
+    return partial(records.sample_prior, cohorts)
 
 
 def tempers(spec: FitSpec, first: Terms) -> bool:
@@ -167,35 +152,34 @@ def chosen_draws(spec: FitSpec, prior: Sites, first: Terms) -> tuple[Sites, Colu
 
 
 def tempered(
-    spec: FitSpec, cohorts: Mapping[str, Virtual], progress: Progress
+    spec: FitSpec,
+    cohorts: Mapping[str, Virtual],
+    prior: Callable[[], object],
+    progress: Progress,
+    records: Records | None = None,
 ) -> tuple[Sites, Column]:
-    """Particles of the posterior on few patients; what they have too much of it."""
+    """Particles of the posterior on few patients; what they have too much of it.
+
+    Their records are solved once for all: only the facts' share is weighed anew.
+    """
     block = spec.estimation
+
+    def facts(sites: Sites) -> Column:
+        return terms_of(spec, cohorts, sites).total(fact_names(spec))
+
+    def both(sites: Sites) -> Column:
+        own = 0.0 if records is None else records.log_likelihood(sites)
+        return facts(sites) + own
+
     found = temper(
-        target(partial(shared_prior, tuple(cohorts.values())), ()),
-        lambda sites: terms_of(spec, cohorts, sites).total(fact_names(spec)),
+        target(prior, ()),
+        both,
         block.refined_draws,
         block.seed,
         lambda power: progress.stage(f"tempering: power {power:.3g} of 1"),
     )
     share = np.log(block.prior_draws / block.refined_draws)
-    return found.sites, found.log_evidence + share - found.log_likelihood
-
-
-def terms_of(
-    spec: FitSpec,
-    cohorts: Mapping[str, Virtual],
-    sites: Sites,
-    advance: Callable[[int], None] = lambda draws: None,
-) -> Terms:
-    """Means of all estimands over all cohorts, and what they say of the facts."""
-    wanted = _with_means(spec)
-    means = {
-        name: cohort_means(cohort, sites, wanted, advance)
-        for name, cohort in cohorts.items()
-    }
-    failed = np.max([means[name].pop("failed") for name in cohorts], axis=0)
-    return Terms(means, _log_likelihoods(spec, means), failed)
+    return found.sites, found.log_evidence + share - facts(found.sites)
 
 
 def _refined(
@@ -208,7 +192,7 @@ def _refined(
     """The terms of draws on many patients."""
     draws = len(next(iter(sites.values())))
     told = _told(progress, f"refined draws, points {scramble}", draws)
-    many = {name: _many(cohort, scramble) for name, cohort in cohorts.items()}
+    many = {name: refined_cohort(cohort, scramble) for name, cohort in cohorts.items()}
     return terms_of(spec, many, sites, told)
 
 
@@ -283,7 +267,7 @@ def scrambles_agree(spec: FitSpec, found: Weighted) -> dict[str, Agreement]:
     On the draws that were solved at both.
     """
     draws = len(found.second.failed)
-    both = (_first_draws(found.refined, draws), found.second)
+    both = (terms_at(found.refined, np.arange(draws)), found.second)
     made = {}
     for cohort, means in found.second.means.items():
         for name in means:
@@ -293,15 +277,6 @@ def scrambles_agree(spec: FitSpec, found: Weighted) -> dict[str, Agreement]:
             )
             made[f"{name} ({cohort})"] = Agreement(a, b, float(np.hypot(se_a, se_b)))
     return made
-
-
-def _first_draws(terms: Terms, draws: int) -> Terms:
-    means = {
-        cohort: {name: column[:draws] for name, column in found.items()}
-        for cohort, found in terms.means.items()
-    }
-    facts = {name: column[:draws] for name, column in terms.log_likelihood.items()}
-    return Terms(means, facts, terms.failed[:draws])
 
 
 def _estimate(
@@ -315,26 +290,7 @@ def _estimate(
     return mean, float(np.sqrt(np.sum(weight**2 * (values - mean) ** 2)))
 
 
-def _log_likelihoods(spec: FitSpec, means: Mapping[str, Means]) -> dict[str, Column]:
-    found = {}
-    for name, fact in spec.evidence.items():
-        own = means[fact.cohort]
-        found[name] = np.asarray(fact.log_likelihood(own[fact.of]))
-        for other in fact.alternatives:
-            found[f"{name} [{other}]"] = np.asarray(fact.log_likelihood(own[other]))
-    return found
-
-
-def _with_means(spec: FitSpec) -> tuple[str, ...]:
-    """The estimands that every patient has: a crossing may have no time."""
-    return tuple(
-        name
-        for name, block in spec.estimand.items()
-        if not isinstance(block, CrossingEstimand)
-    )
-
-
-def _many(cohort: Virtual, scramble: int) -> Virtual:
+def refined_cohort(cohort: Virtual, scramble: int) -> Virtual:
     """The refined cohort, other points each time, on the steps of the first one."""
     more = cohort.block.refined
     return virtual_cohort(
@@ -370,5 +326,6 @@ def as_attributes(spec: FitSpec, found: Weighted) -> dict[str, Any]:
         "patients": {name: block.patients for name, block in spec.cohort.items()},
         "refined_patients": {n: block.refined for n, block in spec.cohort.items()},
         "solver": dict(found.solver),
+        "records": None if found.certificate is None else found.certificate.to_dict(),
         "cpu_s": found.cpu_s,
     }

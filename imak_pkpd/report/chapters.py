@@ -1,6 +1,7 @@
 """Which chapters a report has: the one place that looks at what the run holds.
 
-A run of patients has patients to show; a run of published facts has weights instead.
+A run of patients has patients to show, a run of published facts weights; a run of both
+has the evidence beside the patients, and chains or weights as it was sampled.
 The front page is made last and comes first (`sections.front`).
 """
 
@@ -49,7 +50,32 @@ OF_FACTS = (
     provenance.SECTION,
 )
 
+OF_BOTH = (
+    data.SECTION,
+    cohort.BESIDE_PATIENTS,
+    *OF_PATIENTS[1:8],
+    evidence.SECTION,
+    *OF_PATIENTS[8:],
+)
+
+OF_BOTH_TEMPERED = (
+    data.SECTION,
+    cohort.SECTION,
+    model.WITHOUT_PATIENTS,
+    weighting.SECTION,
+    weighted_parameters.SECTION,
+    goodness.SECTION,
+    vpc.SECTION,
+    individuals.SECTION,
+    random_effects.SECTION,
+    evidence.SECTION,
+    identifiability.SECTION,
+    provenance.SECTION,
+)
+
 
 def sections_of(run: Run) -> tuple[Section, ...]:
     """The chapters of this run, in the order of the page."""
-    return OF_FACTS if run.weighted else OF_PATIENTS
+    if run.weighted:
+        return OF_BOTH_TEMPERED if run.with_patients else OF_FACTS
+    return OF_BOTH if run.with_facts else OF_PATIENTS

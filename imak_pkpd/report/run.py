@@ -17,10 +17,12 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Bool, Float
 
-from imak_pkpd.check.convergence import Diagnostics, diagnose
+from imak_pkpd.check.convergence import Diagnostics
 from imak_pkpd.check.goodness import Goodness, codes, goodness, observations, stacked
 from imak_pkpd.check.npde import Npde, npde
 from imak_pkpd.check.parameter_table import parameter_table
+from imak_pkpd.check.reweighting import facts_of
+from imak_pkpd.check.virtual_patients import diagnose_chains
 from imak_pkpd.check.weighted_table import weighted_table
 from imak_pkpd.check.weighting import diagnose_weighting, is_weighted
 from imak_pkpd.fit.tree import read_tree
@@ -123,12 +125,22 @@ class Run:
         asked = self.facts.tables
         return is_weighted(self.tree) or ("evidence" in asked and "data" not in asked)
 
+    @property
+    def with_facts(self) -> bool:
+        """Whether published facts were among what was fitted."""
+        return bool(facts_of(self.tree))
+
+    @property
+    def with_patients(self) -> bool:
+        """Whether patients' records were."""
+        return "observed_data" in self.tree.children
+
     @cached_property
     def diagnostics(self) -> Diagnostics:
         """The checks of the draws."""
         if self.weighted:
             return diagnose_weighting(self.tree)
-        return diagnose(self.tree, self.fact("result", "solver_error"))
+        return diagnose_chains(self.tree, self.fact("result", "solver_error"))
 
     @cached_property
     def parameters(self) -> pd.DataFrame:

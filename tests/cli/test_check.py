@@ -1,13 +1,18 @@
-"""`imak check` on a patient file alone."""
+"""`imak check` on a patient file alone, and what it says of a sampler."""
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from imak_pkpd.cli.app import app
+from imak_pkpd.cli.check import planned
+from imak_pkpd.fit.sampler import plan_of
+from imak_pkpd.fit.spec import read_fit
+from tests.fit.joint import write_joint
 
 GOOD = """ID,TIME,AMT,DV,EVID,MDV
 1,0,100,.,1,1
@@ -68,3 +73,24 @@ def test_all_findings_go_to_a_table(bad: Path, tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_is_bad_input(tmp_path: Path) -> None:
     assert check(str(tmp_path / "nowhere.csv")).exit_code == 2
+
+
+def test_records_and_facts_are_planned_with_a_caution(
+    root: Path, tmp_path: Path
+) -> None:
+    plan = plan_of(read_fit(write_joint(root, tmp_path)))
+    first, note = planned(plan).splitlines()
+    assert first.startswith("sampler: nuts (patients and published facts together")
+    assert "a staircase for gradients" in note
+    assert "R-hat and ESS judge" in note
+
+
+@pytest.mark.slow
+def test_a_fit_of_records_and_facts(
+    root: Path, tmp_path: Path, inside: Callable
+) -> None:
+    write_joint(root, tmp_path)
+    done = inside("check", "joint.toml", cwd=tmp_path)
+    assert done.code == 0
+    assert "ready to sample: 5 dimensions" in done.output  # two theta, three etas
+    assert "\nsampler: nuts" in done.output

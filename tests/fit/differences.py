@@ -19,7 +19,8 @@ from numpyro.handlers import block, seed, substitute
 from numpyro.infer.util import potential_energy
 
 from imak_pkpd.data.schedule import Schedule
-from imak_pkpd.fit.posterior import effect_forms, sample_sites
+from imak_pkpd.fit.posterior import effect_forms
+from imak_pkpd.fit.sites import sample_sites
 from imak_pkpd.fit.target import Target
 from imak_pkpd.model import AbstractModel
 from imak_pkpd.solve.arrivals import arrive, dose_parameters

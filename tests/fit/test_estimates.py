@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from imak_pkpd.fit.estimates import estimand_group
-from imak_pkpd.fit.meshing import event_mesh, finer
+from imak_pkpd.fit.meshes import event_mesh, finer
 from imak_pkpd.fit.posterior import effect_forms
 from imak_pkpd.fit.problem import read_problem
 from imak_pkpd.fit.spec import read_fit

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from imak_pkpd.fit.store import public_sites
+from imak_pkpd.fit.tree import public_sites
 
 
 def test_a_parameter_may_be_called_as_a_site_of_the_sampler() -> None:

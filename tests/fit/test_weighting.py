@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imak_pkpd.fit.evidence_fit import begin_evidence, only_evidence, run_evidence
+from imak_pkpd.fit.evidence_fit import begin_evidence, run_evidence
 from imak_pkpd.fit.fit import begin_again
 from imak_pkpd.fit.problem import read_model
 from imak_pkpd.fit.progress import Silent
 from imak_pkpd.fit.run import POSTERIOR, read_record
+from imak_pkpd.fit.sampler import plan_of
 from imak_pkpd.fit.spec import FitSpec, read_fit
 from imak_pkpd.fit.tree import read_tree
 from imak_pkpd.fit.weighting import (
@@ -89,7 +90,7 @@ def test_the_posterior_on_paper(spec: FitSpec, root: Path) -> None:
 
 
 def test_a_run_folder(spec: FitSpec, tmp_path: Path) -> None:
-    assert only_evidence(spec)
+    assert plan_of(spec).sampler == "weights"
     small = {"prior_draws": 400, "refined_draws": 100}
     spec, model, folder = begin_evidence(spec, tmp_path / "runs", overrides=small)
     run_evidence(spec, model, folder)
@@ -98,7 +99,7 @@ def test_a_run_folder(spec: FitSpec, tmp_path: Path) -> None:
     assert record.data is None
     tree = read_tree(folder / POSTERIOR)
     assert list(tree["refined"]["fact"].values) == ["peak", "peak [late]"]
-    assert tree["estimand"]["top"].dims == ("chain", "draw", "cohort")
+    assert tree["cohort_estimand"]["top"].dims == ("chain", "draw", "cohort")
     refined = tree["refined"].to_dataset()
     own = refined["log_likelihood"].sel(fact="peak") + refined["log_proposal"]
     apart = np.asarray(own - refined["log_weight"])
@@ -192,7 +193,7 @@ def test_far_facts_are_tempered(spec: FitSpec) -> None:
 
 
 def test_what_belongs_to_chains_is_refused(spec: FitSpec, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"got draws, but fit\.toml has no patients"):
+    with pytest.raises(ValueError, match=r"got draws, but fit\.toml has no chains"):
         begin_evidence(spec, tmp_path / "runs", overrides={"draws": 10})
     _, _, folder = begin_evidence(spec, tmp_path / "runs")
     with pytest.raises(ValueError, match="start anew"):

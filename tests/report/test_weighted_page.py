@@ -156,7 +156,7 @@ def test_mechanisms_are_shown_only_where_they_were_asked_for(
     other.attrs.update(tree.attrs)
     (row,) = rows(written(other, tmp_path), "mechanisms")
     assert row["estimand"] == "mechanism_donor"
-    expected = np.median(tree["estimand"].to_dataset()["late_cr"].values)
+    expected = np.median(tree["cohort_estimand"].to_dataset()["late_cr"].values)
     assert float(row["posterior median"]) == pytest.approx(expected)
 
 

@@ -23,7 +23,7 @@ from imak_pkpd.estimand import (
     last_down_crossing,
     peak,
 )
-from imak_pkpd.fit.estimates import estimates_of
+from imak_pkpd.fit.readings import estimates_of
 from imak_pkpd.model import AbstractModel
 from imak_pkpd.solve.calibrate import calibrate
 from imak_pkpd.solve.curve import logarithm, mapped, value_at

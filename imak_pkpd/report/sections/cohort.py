@@ -3,22 +3,33 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from imak_pkpd.check.convergence import Finding
+from imak_pkpd.check.virtual_patients import enough, virtual_of
 from imak_pkpd.check.weighting import weighting_of
-from imak_pkpd.report.blocks import Block, Part, Prose, Section, Table
+from imak_pkpd.report.blocks import Block, NotRun, Part, Prose, Section, Table
 from imak_pkpd.report.facts import prior, shown
 from imak_pkpd.report.run import MissingError, Run
+
+ALONE = (
+    "This run has no patient records. Its patients are virtual: points of an integral "
+    "over a population, drawn by the fit file's design."
+)
+BESIDE = (
+    "Beside the patients of the data there are virtual ones: points of an integral "
+    "over the same population, drawn by the fit file's design. Published facts are "
+    "compared with their means."
+)
+MOST_SHIFTS = 12
+"""Parameters of the table, those that more virtual patients move most."""
 
 
 def cohorts(run: Run) -> Iterator[Block]:
     """One row per cohort."""
-    yield Prose(
-        "This run has no patient records. Its patients are virtual: points of an "
-        "integral over a population, drawn by the fit file's design."
-    )
+    yield Prose(BESIDE if run.with_patients else ALONE)
     rows = [
         {
             "cohort": name,
-            "patients at every prior draw": _size(run, "patients", name),
+            "patients at every draw": _size(run, "patients", name),
             "patients at every refined draw": _size(run, "refined_patients", name),
             "followed until": shown(block.get("horizon", "–")),
         }
@@ -64,6 +75,27 @@ def doses(run: Run) -> Iterator[Block]:
         yield Prose("Nothing is given to the virtual patients.")
 
 
+def suffice(run: Run) -> Iterator[Block]:
+    """How far more virtual patients would move the parameters."""
+    said, checked = virtual_of(run.tree), enough(run.tree)
+    match checked:
+        case Finding():
+            yield Prose(checked.message + ".", "pass" if checked.passed else "fail")
+        case missing:
+            yield NotRun(missing.check, missing.reason)
+    shift = said.get("shift") or {}
+    moved = sorted(shift.items(), key=lambda pair: -abs(pair[1]))[:MOST_SHIFTS]
+    if not moved:
+        raise MissingError("the run did not try more virtual patients")
+    yield Table(
+        "more-virtual-patients",
+        "Shift of posterior means, in posterior SDs, with the refined cohorts in place "
+        f"of those of the chains: {said['draws']} draws weighed by the facts, "
+        f"{said['ess']:.0f} effective, k-hat {said['khat']:.2f}.",
+        [{"parameter": name, "shift (SD)": each} for name, each in moved],
+    )
+
+
 def _cohorts(run: Run) -> Mapping[str, Mapping[str, Any]]:
     found = run.facts.tables.get("cohort", {})
     if not found:
@@ -73,7 +105,7 @@ def _cohorts(run: Run) -> Mapping[str, Mapping[str, Any]]:
 
 def _size(run: Run, key: str, cohort: str) -> str:
     """Virtual patients as the run had them: the fit file may leave this out."""
-    match weighting_of(run.tree).get(key):
+    match {**weighting_of(run.tree), **virtual_of(run.tree)}.get(key):
         case dict() as by_cohort:
             return shown(by_cohort.get(cohort, "–"))
         case None:
@@ -119,3 +151,8 @@ SECTION = Section(
         Part("Doses", doses),
     ),
 )
+
+BESIDE_PATIENTS = Section(
+    SECTION.anchor, SECTION.title, (*SECTION.parts, Part("Enough of them", suffice))
+)
+"""Where chains were run with a fixed cohort."""

@@ -18,6 +18,7 @@ from imak_pkpd.check.reweighting import (
     dropped,
     moved,
 )
+from imak_pkpd.fit.certificate import K_HAT
 from imak_pkpd.report.blocks import Block, Light, Part, Prose, Section, Table
 from imak_pkpd.report.figure import BLUE, GREY, ORANGE, figure
 from imak_pkpd.report.run import MissingError, Run
@@ -84,7 +85,7 @@ def predictions(run: Run) -> Iterator[Block]:
 
 def estimand_rows(run: Run, start: str = "") -> list[dict[str, object]]:
     """Prior and posterior of the estimands whose names begin with `start`."""
-    before, after = run.need("prior_estimand"), run.need("estimand")
+    before, after = run.need("prior_estimand"), run.need("cohort_estimand")
     words = definitions(run)
     names = [str(name) for name in after.data_vars if name in before]
     return [
@@ -138,12 +139,17 @@ def otherwise(run: Run) -> Iterator[Block]:
 
 
 class _Row(NamedTuple):
+    """`bounded`: some draws were chosen at random, which bounds every weight."""
+
     reading: Reading
     moved: Moved
+    k_hat: float
+    bounded: bool
 
     @property
     def light(self) -> Light:
-        if self.reading.ess < FEWEST:
+        heavy = not self.bounded and self.k_hat > K_HAT
+        if self.reading.ess < FEWEST or heavy:
             return "not run"
         return "attention" if abs(self.moved.shift) > SHIFTED else "note"
 
@@ -152,7 +158,11 @@ def _readings(
     run: Run, name: str, readings: Sequence[Reading], how: str
 ) -> Iterator[Block]:
     """One table, the largest shifts first, and the sentence that sums it up."""
-    found = [_Row(one, each) for one in readings for each in moved(run.tree, one)]
+    found = [
+        _Row(one, each, one.k_hat, run.weighted)
+        for one in readings
+        for each in moved(run.tree, one)
+    ]
     found.sort(key=lambda row: -abs(np.nan_to_num(row.moved.shift)))
     yield from _summary(found)
     yield Table(
@@ -160,7 +170,7 @@ def _readings(
         f"Cohort means {how}, the largest shift first: mean, central 90 % interval, "
         "Monte Carlo standard error, shift in posterior SDs of the fit. By "
         f"reweighting; “attention”: more than {SHIFTED:g} SD; “not run”: fewer than "
-        f"{FEWEST:.0f} effective draws, too few to say.",
+        f"{FEWEST:.0f} effective draws{_tail(run)}: too few to say.",
         [_cells(row) for row in found],
         [row.light for row in found],
     )
@@ -178,7 +188,13 @@ def _cells(row: _Row) -> dict[str, object]:
         "SE": estimand.error,
         "shift (SD)": estimand.shift,
         "ESS": round(row.reading.ess),
+        "k-hat": row.k_hat,
     }
+
+
+def _tail(run: Run) -> str:
+    """The second limit of weights that nothing bounds."""
+    return "" if run.weighted else f", or a k-hat above {K_HAT:g}"
 
 
 def _summary(rows: Sequence[_Row]) -> Iterator[Block]:
@@ -212,7 +228,7 @@ def _weighted(run: Run) -> xr.DataTree:
 
 def _predicted(run: Run) -> list[Predicted]:
     run.need("prior_estimand")
-    run.need("estimand")
+    run.need("cohort_estimand")
     return predicted(run.tree)
 
 

@@ -46,7 +46,7 @@ def _verdict(run: Run) -> list[Block]:
     if troubles:
         blocks.append(Prose("Do not use the numbers below for a decision."))
         return blocks
-    if run.weighted:
+    if run.with_facts:
         blocks.append(Prose(TUNED, "attention"))
     if run.diagnostics.passed:
         passed = Prose("The draws passed every check that is required.", "pass")
@@ -80,9 +80,13 @@ def _glance(run: Run) -> list[Block]:
         add("patients", str(len(run.subjects)))
         add("samples", str(data.sizes.get("observation", 0)))
         add("outputs", ", ".join(output.name for output in run.outputs))
+    elif run.weighted:
+        add("patients", "none: virtual ones only")
+    if run.with_facts:
+        used = sum(fact["use"] for fact in facts_of(run.tree).values())
+        add("published facts", f"{used} used")
     if run.weighted:
-        for item, value in _weighted(run).items():
-            add(item, value)
+        add("draws", _weighted_draws(run))
     elif "posterior" in run.tree.children:
         size = run.tree["posterior"].sizes
         add("draws", f"{size.get('chain', 0)} chains of {size.get('draw', 0)}")
@@ -95,17 +99,11 @@ def _glance(run: Run) -> list[Block]:
     return [Table("glance", "The run.", rows)] if rows else []
 
 
-def _weighted(run: Run) -> dict[str, str]:
-    """What takes the place of patients and chains."""
-    facts = facts_of(run.tree).values()
-    used = sum(fact["use"] for fact in facts)
+def _weighted_draws(run: Run) -> str:
+    """What takes the place of chains."""
     said = weighting_of(run.tree)
-    return {
-        "patients": "none: virtual ones only",
-        "published facts": f"{used} used",
-        "draws": f"{said.get('prior_draws', '–')} of the prior, "
-        f"{said.get('refined_draws', '–')} refined and weighted",
-    }
+    prior, refined = (said.get(f"{kind}_draws", "–") for kind in ("prior", "refined"))
+    return f"{prior} of the prior, {refined} refined and weighted"
 
 
 def _checks(run: Run) -> list[Block]:
