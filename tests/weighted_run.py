@@ -65,6 +65,7 @@ ESTIMANDS = {
     "level": "a summary",
 }
 USED = ("response", "gvhd", "cured", "level")
+TWICE = "Priors of a were set while looking at later: agreement is no evidence."
 
 
 def sites(random: np.random.Generator) -> dict[str, np.ndarray]:
@@ -187,6 +188,7 @@ def facts() -> dict[str, dict[str, Any]]:
             "cohort": "trial",
             "use": name in USED,
             "reported": reported,
+            "study": "first" if name in USED else None,
             "source": source,
             "alternative_of": "response" if "[" in name else None,
         }
@@ -234,6 +236,7 @@ def _attributes(
         "problem": "Four published facts of a made-up trial",
         "settings": SETTINGS,
         "facts": json.dumps(facts()),
+        "double_use": json.dumps([TWICE]),
         "estimands": json.dumps(ESTIMANDS),
         "replicates": json.dumps(_replicates(random, after)),
         "weighting": json.dumps(figures | weighting),

@@ -58,18 +58,20 @@ def check_cohorts(path: Path) -> dict[str, object]:
         "cohorts": {name: block.patients for name, block in spec.cohort.items()},
         "facts": {name: fact.use for name, fact in spec.evidence.items()},
         "estimands": list(spec.estimand),
+        "warnings": list(spec.double_use),
     }
 
 
 def virtual_text(said: Mapping[str, Any]) -> str:
-    """The same in one line."""
+    """The same in one line, and a line for every warning."""
     facts = said["facts"]
     used = f"{sum(facts.values())} of {len(facts)} facts used" if facts else "no facts"
     cohorts = ", ".join(f"{n} ({patients})" for n, patients in said["cohorts"].items())
-    return (
+    line = (
         f"{said['fit']}: {said['model']}, virtual patients of {cohorts}, {used}, "
         f"{len(said['estimands'])} estimands"
     )
+    return joined(line, *(f"warning: {words}" for words in said["warnings"]))
 
 
 def check_fit_file(path: Path) -> "tuple[Dataset, Rehearsal | None]":

@@ -38,6 +38,8 @@ def fit(
     spec = read_fit(path)
     if only_evidence(spec):
         spec, model, folder = begin_evidence(spec, RUNS, out, overrides, command)
+        for words in spec.double_use:
+            console(stderr=as_json).print(f"warning: {words}", soft_wrap=True)
         with reported(folder), progress_bar(console(stderr=as_json)) as progress:
             run_evidence(spec, model, folder, progress)
         finish(folder, as_json)

@@ -105,6 +105,7 @@ def _attributes(
         "fit_sha256": spec.sha256,
         "synthetic": False,
         "facts": _facts(spec),
+        "double_use": list(spec.double_use),
         "replicates": _replicates(spec, found, place, rng),
         "estimands": {n: block.definition(units) for n, block in spec.estimand.items()},
         "weighting": as_attributes(spec, found),
@@ -120,6 +121,7 @@ def _facts(spec: FitSpec) -> dict[str, dict[str, Any]]:
             "words": fact.words(),
             "cohort": fact.cohort,
             "reported": fact.reported,
+            "study": fact.study,
             "source": fact.source,
         }
         said[name] = {**known, "of": fact.of, "use": fact.use, "alternative_of": None}

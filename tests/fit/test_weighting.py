@@ -147,6 +147,21 @@ def test_resampling_keeps_the_weights() -> None:
             'kind = "crossing", output = "concentration", below = 1.0',
             "is a crossing, which may have no time",
         ),
+        (
+            "sd = 0.2",
+            'sd = 0.2\nstudy = "phase_1"',
+            "evidence.peak.study: there is no [study.phase_1]",
+        ),
+        (
+            "[estimation]",
+            '[study.later]\noverlaps = ["lately"]\n[estimation]',
+            "study.later.overlaps: there is no study 'lately' (did you mean",
+        ),
+        (
+            "[estimation]",
+            '[study.later]\ninformed = ["CLL"]\n[estimation]',
+            "study.later.informed: there is no parameter or amount 'CLL' (did you mean",
+        ),
     ],
 )
 def test_facts_and_cohorts_must_agree(

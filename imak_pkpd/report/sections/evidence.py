@@ -1,5 +1,6 @@
 """Evidence: the published facts, what was learned from them, and how firmly."""
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -16,17 +17,13 @@ from imak_pkpd.check.reweighting import (
     added,
     alternatives,
     dropped,
+    facts_of,
     moved,
 )
 from imak_pkpd.report.blocks import Block, Light, Part, Prose, Section, Table
 from imak_pkpd.report.figure import BLUE, GREY, ORANGE, figure
 from imak_pkpd.report.run import MissingError, Run
 from imak_pkpd.report.sections.estimands import definitions
-
-TUNED = (
-    "The priors were tuned while looking at these facts. That the model agrees with "
-    "them is not evidence for the model."
-)
 
 INTERVAL = (0.5, 0.05, 0.95)
 """The median, and the ends of the central 90 % interval."""
@@ -40,15 +37,23 @@ FEWEST = 400.0
 BINS = 30
 
 
+def twice(run: Run) -> Iterator[Block]:
+    """What the fit file says twice, in two facts or in a fact and a prior."""
+    for words in json.loads(str(run.tree.attrs.get("double_use", "[]"))):
+        yield Prose(run.labels.text(words), "attention")
+
+
 def facts(run: Run) -> Iterator[Block]:
     """What was published beside what prior and posterior predict."""
-    yield Prose(TUNED, "attention")
+    yield from twice(run)
+    said = facts_of(run.tree)
     rows = [
         {
             "fact": one.fact,
             "published": one.words,
             "estimand": one.of,
             "cohort": one.cohort,
+            "study": said[one.fact].get("study") or "–",
             "used": "yes" if one.used else "no",
             **_levels("prior", one.prior),
             **_levels("posterior", one.posterior),
@@ -77,7 +82,8 @@ def predictions(run: Run) -> Iterator[Block]:
         alt="Prior and posterior predictive distribution of every published fact, with "
         "what was published.",
         caption="What a new cohort would report: prior (grey), posterior (blue). "
-        f"Orange: what was published. {TUNED}",
+        "Orange: what was published. Agreement is no evidence for the model where "
+        "priors were set from the same study.",
         size=(7.4, 2.1 * lines),
     )
 
