@@ -40,6 +40,9 @@ share = 0.3
 times = [0.0]
 per = "WT"
 amount = { median = 1e8, gsd = 1.3, source = "not published" }
+[study]
+first = { source = "the abstract", informed = ["a"] }
+again = { overlaps = ["first"] }
 [evidence]
 response = { kind = "binomial", k = 23, n = 33, of = "cr", cohort = "trial", alternatives = ["late_cr"] }
 gvhd = { kind = "binomial", k = 0, n = 33, of = "gvhd", cohort = "trial" }

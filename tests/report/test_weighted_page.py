@@ -28,6 +28,7 @@ CHAPTERS = [
 TABLES = {
     "facts",
     "cohort-estimands",
+    "studies",
     "dropped-facts",
     "alternative-readings",
     "contraction",
@@ -122,6 +123,19 @@ def test_facts_stand_beside_their_predictions(folder: Path, tree: xr.DataTree) -
         for what in ("prior", "posterior")
     )
     assert wide > narrow
+
+
+def test_studies_name_their_facts_and_each_other(folder: Path) -> None:
+    first, again = rows(folder, "studies")
+    assert first["facts"] == ", ".join(made_up.USED)
+    assert first["may share patients with"] == "again"
+    assert first["priors set while looking at it"] == "a"
+    assert (again["facts"], again["may share patients with"]) == ("–", "first")
+
+
+def test_an_amount_that_was_not_published_says_why(folder: Path) -> None:
+    (dose,) = rows(folder, "virtual-doses")
+    assert dose["source"] == "amount: not published"
 
 
 def test_each_fact_is_dropped_for_each_estimand(folder: Path) -> None:

@@ -1,8 +1,8 @@
 """Evidence: the published facts, what was learned from them, and how firmly."""
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -67,6 +67,43 @@ def facts(run: Run) -> Iterator[Block]:
         "and central 90 % interval from the prior and from the posterior.",
         rows,
     )
+
+
+def studies(run: Run) -> Iterator[Block]:
+    """Whose outcomes they are."""
+    known = run.facts.tables.get("study", {})
+    if not known:
+        yield Prose("The fit file does not say of which studies its facts are.")
+        return
+    told = facts_of(run.tree).items()
+    rows = [
+        {
+            "study": name,
+            "facts": _joined(f for f, said in told if _is_of(said, name)),
+            "may share patients with": _joined(_partners(known, name)),
+            "priors set while looking at it": _joined(study.get("informed", ())),
+            "source": run.labels.text(study.get("source", "")) or "–",
+        }
+        for name, study in known.items()
+    ]
+    yield Table("studies", "Studies, and where they may speak twice.", rows)
+
+
+def _is_of(said: Mapping[str, Any], study: str) -> bool:
+    return said.get("study") == study and not said["alternative_of"]
+
+
+def _partners(known: Mapping[str, Mapping[str, Any]], name: str) -> Iterator[str]:
+    """Studies that may have patients in common with this one, whichever says so."""
+    for other, study in known.items():
+        if other in known[name].get("overlaps", ()) or name in study.get(
+            "overlaps", ()
+        ):
+            yield other
+
+
+def _joined(names: Iterable[str]) -> str:
+    return ", ".join(names) or "–"
 
 
 def predictions(run: Run) -> Iterator[Block]:
@@ -278,6 +315,7 @@ SECTION = Section(
     "Evidence",
     (
         Part("Published facts", facts),
+        Part("Studies", studies),
         Part("Predictions of the facts", predictions),
         Part("What was learned of the estimands", learned),
         Part("Without each fact", without),
