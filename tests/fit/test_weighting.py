@@ -13,6 +13,7 @@ from imak_pkpd.fit.run import POSTERIOR, read_record
 from imak_pkpd.fit.spec import FitSpec, read_fit
 from imak_pkpd.fit.tree import read_tree
 from imak_pkpd.fit.weighting import (
+    _told,
     as_attributes,
     inclusion,
     resampled,
@@ -103,6 +104,22 @@ def test_a_run_folder(spec: FitSpec, tmp_path: Path) -> None:
     own = refined["log_likelihood"].sel(fact="peak") + refined["log_proposal"]
     apart = np.asarray(own - refined["log_weight"])
     np.testing.assert_allclose(apart, apart[0], atol=1e-9)
+
+
+def test_progress_counts_the_draws_of_all_cohorts() -> None:
+    """Two cohorts solve each draw: half of all is said after the first of them."""
+
+    class Listening(Silent):
+        said: list[str] = []
+
+        def stage(self, text: str) -> None:
+            self.said.append(text)
+
+    advance = _told(Listening(), "draws", 200, cohorts=2)
+    for _ in range(8):  # chunks of 50: four for each cohort
+        advance(50)
+    assert Listening.said[3] == "draws: 100 of 200"
+    assert Listening.said[-1] == "draws: 200 of 200"
 
 
 def test_chances_of_being_refined() -> None:
