@@ -40,6 +40,9 @@ share = 0.3
 times = [0.0]
 per = "WT"
 amount = { median = 1e8, gsd = 1.3, source = "not published" }
+[study]
+first = { source = "the abstract", informed = ["a"] }
+again = { overlaps = ["first"] }
 [evidence]
 response = { kind = "binomial", k = 23, n = 33, of = "cr", cohort = "trial", alternatives = ["late_cr"] }
 gvhd = { kind = "binomial", k = 0, n = 33, of = "gvhd", cohort = "trial" }
@@ -65,6 +68,7 @@ ESTIMANDS = {
     "level": "a summary",
 }
 USED = ("response", "gvhd", "cured", "level")
+TWICE = "Priors of a were set while looking at later: agreement is no evidence."
 
 
 def sites(random: np.random.Generator) -> dict[str, np.ndarray]:
@@ -187,6 +191,7 @@ def facts() -> dict[str, dict[str, Any]]:
             "cohort": "trial",
             "use": name in USED,
             "reported": reported,
+            "study": "first" if name in USED else None,
             "source": source,
             "alternative_of": "response" if "[" in name else None,
         }
@@ -234,6 +239,7 @@ def _attributes(
         "problem": "Four published facts of a made-up trial",
         "settings": SETTINGS,
         "facts": json.dumps(facts()),
+        "double_use": json.dumps([TWICE]),
         "estimands": json.dumps(ESTIMANDS),
         "replicates": json.dumps(_replicates(random, after)),
         "weighting": json.dumps(figures | weighting),

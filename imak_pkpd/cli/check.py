@@ -61,11 +61,12 @@ def check_cohorts(path: Path) -> dict[str, object]:
         "facts": {name: fact.use for name, fact in spec.evidence.items()},
         "estimands": list(spec.estimand),
         "plan": plan_of(spec)._asdict() if spec.evidence else None,
+        "warnings": list(spec.double_use),
     }
 
 
 def virtual_text(said: Mapping[str, Any]) -> str:
-    """The same in words."""
+    """The same in words, and a line for every warning."""
     facts = said["facts"]
     used = f"{sum(facts.values())} of {len(facts)} facts used" if facts else "no facts"
     cohorts = ", ".join(f"{n} ({patients})" for n, patients in said["cohorts"].items())
@@ -74,7 +75,8 @@ def virtual_text(said: Mapping[str, Any]) -> str:
         f"{len(said['estimands'])} estimands"
     )
     plan = said["plan"]
-    return joined(count, f"sampler: {plan['sampler']} ({plan['why']})" if plan else "")
+    sampler = f"sampler: {plan['sampler']} ({plan['why']})" if plan else ""
+    return joined(count, sampler, *(f"warning: {each}" for each in said["warnings"]))
 
 
 def check_fit_file(path: Path) -> "tuple[Dataset, Rehearsal | None]":
@@ -116,7 +118,11 @@ def spoken(rehearsal: "Rehearsal | None") -> str:
         f"ready to sample: {rehearsal.dimensions} dimensions, log density "
         f"{rehearsal.log_density:.2f} at the prior medians"
     )
-    return joined(rehearsal.complaint or ready, planned(rehearsal.plan))
+    return joined(
+        rehearsal.complaint or ready,
+        planned(rehearsal.plan),
+        *(f"warning: {words}" for words in rehearsal.warnings),
+    )
 
 
 def planned(plan: "Plan") -> str:

@@ -52,7 +52,7 @@ def finish(folder: Path, as_json: bool) -> None:
     report = write_report(folder)
     frame = weighted_table(tree, units) if weighted else parameter_table(tree, units)
     if as_json:
-        print(document(folder, report, frame, result))
+        print(document(folder, report, frame, result, warnings_of(tree)))
     else:
         seen = [] if weighted else [parameter_screen(frame)]
         seen += [estimand_screen(tree)] if facts_of(tree) else []
@@ -132,7 +132,18 @@ def cells(row: Mapping[Any, Any]) -> tuple[str, ...]:
     )
 
 
-def document(folder: Path, report: Path, frame: pd.DataFrame, result: Result) -> str:
+def warnings_of(tree: xr.DataTree) -> list[str]:
+    """What the fit file uses twice; nothing for a fit of patients."""
+    return json.loads(tree.attrs.get("double_use", "[]"))
+
+
+def document(
+    folder: Path,
+    report: Path,
+    frame: pd.DataFrame,
+    result: Result,
+    warnings: list[str],
+) -> str:
     """The same as JSON; a figure that does not exist is null."""
     rows = json.loads(frame.to_json(orient="records"))
     answer = {
@@ -140,5 +151,6 @@ def document(folder: Path, report: Path, frame: pd.DataFrame, result: Result) ->
         "report": str(report),
         "parameters": rows,
         "result": result.model_dump(mode="json"),
+        "warnings": warnings,
     }
     return json.dumps(answer, indent=1)

@@ -37,6 +37,8 @@ def fit(
     overrides = {name: value for name, value in given.items() if value is not None}
     command = ("imak", *sys.argv[1:])
     spec = read_fit(path)
+    for words in spec.double_use:
+        console(stderr=as_json).print(f"warning: {words}", soft_wrap=True)
     if plan_of(spec).sampler != "nuts":
         spec, model, folder = begin_evidence(spec, RUNS, out, overrides, command)
         with reported(folder), progress_bar(console(stderr=as_json)) as progress:

@@ -3,6 +3,7 @@
 `design`    [cohort.NAME]: how many, who they are, what they are given
 `patients`  quasi-random ones: covariates, groups, amounts, standard normals of eta
 `facts`     [evidence.NAME]: a count or a summary, and its log-likelihood
+`study`     [study.NAME]: whose outcomes those are, and who would count twice
 `scenario`  [scenario.NAME]: the same patients, if one thing were otherwise
 A virtual patient is a node of an integral over patients, never a record.
 """
@@ -19,3 +20,7 @@ from imak_pkpd.evidence.patients import (
     virtual_patients as virtual_patients,
 )
 from imak_pkpd.evidence.scenario import ScenarioBlock as ScenarioBlock
+from imak_pkpd.evidence.study import (
+    StudyBlock as StudyBlock,
+    double_use as double_use,
+)

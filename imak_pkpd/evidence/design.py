@@ -37,7 +37,7 @@ from imak_pkpd.population.refusal import hint, refusal
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Spread = Annotated[float, Field(ge=1)]
-Share = Annotated[float, Field(gt=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def as_tuple(raw: Any) -> Any:
@@ -77,6 +77,8 @@ class CovariateDesign(_Block):
 
 class GroupDesign(_Block):
     """A column of 1 and 0: a patient is in the group with the probability `share`.
+
+    A share of 0 is a cohort with nobody in a group that another cohort has.
 
     With `among`, a group above it in the file, only who is in that one can be in it.
     """

@@ -40,6 +40,7 @@ class AbstractFact(BaseModel, abc.ABC):
     """A fact `of` an estimand, on a `cohort`; `alternatives` are other readings of it.
 
     Each alternative is an estimand too; what it would have taught is shown beside.
+    `study` names whose outcome it is: a [study.NAME], which may overlap with another.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -47,6 +48,7 @@ class AbstractFact(BaseModel, abc.ABC):
     of: str
     cohort: str
     use: bool = True
+    study: str | None = None
     alternatives: Names = ()
     source: str = ""
 

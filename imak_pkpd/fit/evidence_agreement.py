@@ -21,6 +21,7 @@ def evidence_findings(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]
     yield from _cohorts(spec, model)
     yield from _categories(spec)
     yield from _facts(spec)
+    yield from _studies(spec)
 
 
 def _cohorts(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]:
@@ -79,3 +80,32 @@ def _facts(spec: FitSpec) -> Iterator[Finding]:
                     f"'{read}' is a crossing, which may have no time: a fact needs a "
                     "mean over patients (a probability, a value, an area)",
                 )
+
+
+def _studies(spec: FitSpec) -> Iterator[Finding]:
+    """Studies and priors that are named and are not there."""
+    for name, fact in spec.evidence.items():
+        if fact.study is not None and fact.study not in spec.study:
+            near = hint(fact.study, spec.study)
+            text = f"there is no [study.{fact.study}]{near}"
+            yield ("evidence", name, "study"), text
+    for name, study in spec.study.items():
+        for key, said, known in (
+            ("overlaps", study.overlaps, [*spec.study]),
+            ("informed", study.informed, _with_priors(spec)),
+        ):
+            for other in said:
+                if other not in known:
+                    what = "study" if key == "overlaps" else "parameter or amount"
+                    text = f"there is no {what} '{other}'{hint(other, known)}"
+                    yield ("study", name, key), text
+
+
+def _with_priors(spec: FitSpec) -> list[str]:
+    """Parameters, and amounts as COHORT_DOSE_amount."""
+    amounts = [
+        f"{name}_{dose}_amount"
+        for name, block in spec.cohort.items()
+        for dose in block.dose
+    ]
+    return [*spec.theta, *amounts]

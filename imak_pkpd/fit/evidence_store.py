@@ -137,6 +137,7 @@ def _attributes(
         "fit_sha256": spec.sha256,
         "synthetic": spec.data is not None and spec.data.synthetic,
         "facts": facts_said(spec),
+        "double_use": list(spec.double_use),
         "replicates": replicates(spec, terms_at(found.refined, place).means, rng),
         "estimands": {n: block.definition(units) for n, block in spec.estimand.items()},
         "weighting": as_attributes(spec, found),
@@ -152,6 +153,7 @@ def facts_said(spec: FitSpec) -> dict[str, dict[str, Any]]:
             "words": fact.words(),
             "cohort": fact.cohort,
             "reported": fact.reported,
+            "study": fact.study,
             "source": fact.source,
         }
         said[name] = {**known, "of": fact.of, "use": fact.use, "alternative_of": None}

@@ -59,6 +59,7 @@ def of_facts(
         names_of_facts(spec),
         {
             "facts": facts_said(spec),
+            "double_use": list(spec.double_use),
             "replicates": replicates(spec, some.means, rng),
             "virtual": more_patients(spec, cohorts, own, some),
         },

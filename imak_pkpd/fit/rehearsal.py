@@ -19,13 +19,14 @@ class Rehearsal(NamedTuple):
     """The size of the posterior, its log density at the prior medians, and a complaint.
 
     `complaint` is empty where the density is finite; else it names subject and row.
-    `plan` is which sampler would run.
+    `plan` is which sampler would run; `warnings` say what the fit file uses twice.
     """
 
     dimensions: int
     log_density: float
     complaint: str
     plan: Plan
+    warnings: tuple[str, ...]
 
 
 def rehearse(problem: Problem) -> Rehearsal:
@@ -39,4 +40,5 @@ def rehearse(problem: Problem) -> Rehearsal:
     value = -float(jax.jit(made.potential)(jnp.asarray(position), args))
     finite = np.isfinite(value)
     complaint = "" if finite else explain_start(problem, forms)(position)
-    return Rehearsal(made.size, value, complaint, plan_of(problem.spec))
+    spec = problem.spec
+    return Rehearsal(made.size, value, complaint, plan_of(spec), spec.double_use)

@@ -15,7 +15,13 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from imak_pkpd.data.block import DataBlock
 from imak_pkpd.estimand import EstimandBlock
-from imak_pkpd.evidence import CohortBlock, EvidenceBlock, ScenarioBlock
+from imak_pkpd.evidence import (
+    CohortBlock,
+    EvidenceBlock,
+    ScenarioBlock,
+    StudyBlock,
+    double_use,
+)
 from imak_pkpd.fit.estimation import EstimationBlock
 from imak_pkpd.fit.grammar import FitError, Source, read_source
 from imak_pkpd.fit.sentence import sentences
@@ -48,6 +54,7 @@ class FitSpec(BaseModel):
     omega: OmegaBlock = OmegaBlock.model_validate({})
     covariate: dict[str, dict[str, CovariateBlock]] = {}
     cohort: dict[str, CohortBlock] = {}
+    study: dict[str, StudyBlock] = {}
     evidence: dict[str, EvidenceBlock] = {}
     scenario: dict[str, ScenarioBlock] = {}
     estimand: dict[str, EstimandBlock] = {}
@@ -75,6 +82,11 @@ class FitSpec(BaseModel):
         )
         read: list[AbstractPrior] = [each for each in priors if each.column is not None]
         return tuple(dict.fromkeys(str(each.column) for each in read))
+
+    @property
+    def double_use(self) -> tuple[str, ...]:
+        """Warnings about published patients who would count twice."""
+        return double_use(self.evidence, self.study)
 
     def canonical(self) -> dict[str, Any]:
         """What the spec says, as JSON values; the model relative to the fit file."""

@@ -99,9 +99,8 @@ def weigh(
     few = {name: virtual_cohort(spec, model, name) for name in spec.cohort}
     whole = _prior_of(few, records)
     prior = draws_of(whole, block.prior_draws, block.seed)
-    first = terms_of(
-        spec, few, prior, _told(progress, "prior draws", block.prior_draws)
-    )
+    told = _told(progress, "prior draws", block.prior_draws, len(few))
+    first = terms_of(spec, few, prior, told)
     if tempers(spec, first):
         sites, log_proposal = tempered(spec, few, whole, progress, records)
     else:
@@ -191,7 +190,7 @@ def _refined(
 ) -> Terms:
     """The terms of draws on many patients."""
     draws = len(next(iter(sites.values())))
-    told = _told(progress, f"refined draws, points {scramble}", draws)
+    told = _told(progress, f"refined draws, points {scramble}", draws, len(cohorts))
     many = {name: refined_cohort(cohort, scramble) for name, cohort in cohorts.items()}
     return terms_of(spec, many, sites, told)
 
@@ -298,14 +297,16 @@ def refined_cohort(cohort: Virtual, scramble: int) -> Virtual:
     )
 
 
-def _told(progress: Progress, what: str, total: int) -> Callable[[int], None]:
-    """Says how many draws are done, at every tenth of them."""
+def _told(
+    progress: Progress, what: str, total: int, cohorts: int
+) -> Callable[[int], None]:
+    """Says how many draws are done, at every tenth of them; each cohort solves all."""
     done = [0]
 
     def advance(draws: int) -> None:
         before, done[0] = done[0], done[0] + draws
-        if before * 10 // total != done[0] * 10 // total:
-            progress.stage(f"{what}: {min(done[0], total)} of {total}")
+        if before * 10 // (total * cohorts) != done[0] * 10 // (total * cohorts):
+            progress.stage(f"{what}: {min(done[0] // cohorts, total)} of {total}")
 
     return advance
 

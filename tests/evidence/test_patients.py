@@ -76,3 +76,13 @@ def test_quasi_random_points_beat_random_ones() -> None:
 def test_a_cohort_that_is_wrong(change: dict, word: str) -> None:
     with pytest.raises(ValueError, match=word):
         CohortBlock.model_validate({**RAW, **change})
+
+
+def test_nobody_is_in_a_group_without_a_share() -> None:
+    """A group that another cohort has: quasi-random points never reach it."""
+    cohort = CohortBlock.model_validate(
+        {"horizon": 1.0, "group": {"cd20": {"share": 0.0}, "all": {"share": 1.0}}}
+    )
+    drawn = virtual_patients(cohort, 1, 1024, 1)
+    np.testing.assert_array_equal(drawn.columns["cd20"], 0.0)
+    np.testing.assert_array_equal(drawn.columns["all"], 1.0)

@@ -14,6 +14,7 @@ from imak_pkpd.fit.sampler import plan_of
 from imak_pkpd.fit.spec import FitSpec, read_fit
 from imak_pkpd.fit.tree import read_tree
 from imak_pkpd.fit.weighting import (
+    _told,
     as_attributes,
     inclusion,
     resampled,
@@ -106,6 +107,22 @@ def test_a_run_folder(spec: FitSpec, tmp_path: Path) -> None:
     np.testing.assert_allclose(apart, apart[0], atol=1e-9)
 
 
+def test_progress_counts_the_draws_of_all_cohorts() -> None:
+    """Two cohorts solve each draw: half of all is said after the first of them."""
+
+    class Listening(Silent):
+        said: list[str] = []
+
+        def stage(self, text: str) -> None:
+            self.said.append(text)
+
+    advance = _told(Listening(), "draws", 200, cohorts=2)
+    for _ in range(8):  # chunks of 50: four for each cohort
+        advance(50)
+    assert Listening.said[3] == "draws: 100 of 200"
+    assert Listening.said[-1] == "draws: 200 of 200"
+
+
 def test_chances_of_being_refined() -> None:
     rng = np.random.default_rng(1)
     weight = 3 * rng.standard_normal(2000)
@@ -147,6 +164,21 @@ def test_resampling_keeps_the_weights() -> None:
             'kind = "value", output = "concentration", at = 0.0',
             'kind = "crossing", output = "concentration", below = 1.0',
             "is a crossing, which may have no time",
+        ),
+        (
+            "sd = 0.2",
+            'sd = 0.2\nstudy = "phase_1"',
+            "evidence.peak.study: there is no [study.phase_1]",
+        ),
+        (
+            "[estimation]",
+            '[study.later]\noverlaps = ["lately"]\n[estimation]',
+            "study.later.overlaps: there is no study 'lately' (did you mean",
+        ),
+        (
+            "[estimation]",
+            '[study.later]\ninformed = ["CLL"]\n[estimation]',
+            "study.later.informed: there is no parameter or amount 'CLL' (did you mean",
         ),
     ],
 )

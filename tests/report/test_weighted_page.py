@@ -13,7 +13,6 @@ import xarray as xr
 from imak_pkpd.report import write_report
 from imak_pkpd.report.chapters import OF_FACTS, OF_PATIENTS, sections_of
 from imak_pkpd.report.run import read_run
-from imak_pkpd.report.sections.evidence import TUNED
 from tests import weighted_run as made_up
 
 CHAPTERS = [
@@ -29,6 +28,7 @@ CHAPTERS = [
 TABLES = {
     "facts",
     "cohort-estimands",
+    "studies",
     "dropped-facts",
     "alternative-readings",
     "contraction",
@@ -105,7 +105,7 @@ def test_every_table_is_a_file(folder: Path, page: str) -> None:
 
 
 def test_agreement_is_said_to_be_no_evidence(page: str) -> None:
-    assert page.count(TUNED) == 3  # front page, table and figure of the facts
+    assert page.count(made_up.TWICE) == 2  # front page, and above the facts
 
 
 def test_facts_stand_beside_their_predictions(folder: Path, tree: xr.DataTree) -> None:
@@ -113,6 +113,7 @@ def test_facts_stand_beside_their_predictions(folder: Path, tree: xr.DataTree) -
     assert list(found) == [*made_up.USED, "later"]
     assert found["cured"]["published"] == ">= 6/33"
     assert found["later"]["used"] == "no"
+    assert (found["cured"]["study"], found["later"]["study"]) == ("first", "–")
     kept = json.loads(tree.attrs["replicates"])["response"]
     median = float(found["response"]["posterior median"])
     assert median == pytest.approx(np.median(kept))
@@ -122,6 +123,19 @@ def test_facts_stand_beside_their_predictions(folder: Path, tree: xr.DataTree) -
         for what in ("prior", "posterior")
     )
     assert wide > narrow
+
+
+def test_studies_name_their_facts_and_each_other(folder: Path) -> None:
+    first, again = rows(folder, "studies")
+    assert first["facts"] == ", ".join(made_up.USED)
+    assert first["may share patients with"] == "again"
+    assert first["priors set while looking at it"] == "a"
+    assert (again["facts"], again["may share patients with"]) == ("–", "first")
+
+
+def test_an_amount_that_was_not_published_says_why(folder: Path) -> None:
+    (dose,) = rows(folder, "virtual-doses")
+    assert dose["source"] == "amount: not published"
 
 
 def test_each_fact_is_dropped_for_each_estimand(folder: Path) -> None:
@@ -176,7 +190,7 @@ def test_bad_weights_are_said_first(tmp_path: Path) -> None:
     tree = made_up.weighted_tree(failed=4000)
     text = (written(tree, tmp_path) / "report.html").read_text(encoding="utf-8")
     assert "The draws did not pass" in text
-    assert text.index("The draws did not pass") < text.index(TUNED)
+    assert text.index("The draws did not pass") < text.index(made_up.TWICE)
 
 
 def test_a_damaged_run_still_has_its_report(tree: xr.DataTree, tmp_path: Path) -> None:

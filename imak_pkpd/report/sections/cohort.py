@@ -64,7 +64,7 @@ def doses(run: Run) -> Iterator[Block]:
             "per": one.get("per", "–"),
             "GSD between patients": shown(one.get("gsd", 1)),
             "only in group": one.get("group", "–"),
-            "source": _of(one),
+            "source": _of_dose(one),
         }
         for cohort, block in _cohorts(run).items()
         for name, one in block.get("dose", {}).items()
@@ -140,6 +140,14 @@ def _amount(amount: object) -> str:
 
 def _of(one: Mapping[str, Any]) -> str:
     return str(one.get("source") or "–")
+
+
+def _of_dose(one: Mapping[str, Any]) -> str:
+    """The sources of the dose, and of an amount that has a prior."""
+    match one.get("amount"):
+        case {"source": str(amount)} if amount:
+            return "; ".join(filter(None, (one.get("source"), f"amount: {amount}")))
+    return _of(one)
 
 
 SECTION = Section(

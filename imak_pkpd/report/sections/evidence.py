@@ -1,7 +1,8 @@
 """Evidence: the published facts, what was learned from them, and how firmly."""
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -16,6 +17,7 @@ from imak_pkpd.check.reweighting import (
     added,
     alternatives,
     dropped,
+    facts_of,
     moved,
 )
 from imak_pkpd.fit.certificate import K_HAT
@@ -23,11 +25,6 @@ from imak_pkpd.report.blocks import Block, Light, Part, Prose, Section, Table
 from imak_pkpd.report.figure import BLUE, GREY, ORANGE, figure
 from imak_pkpd.report.run import MissingError, Run
 from imak_pkpd.report.sections.estimands import definitions
-
-TUNED = (
-    "The priors were tuned while looking at these facts. That the model agrees with "
-    "them is not evidence for the model."
-)
 
 INTERVAL = (0.5, 0.05, 0.95)
 """The median, and the ends of the central 90 % interval."""
@@ -41,15 +38,23 @@ FEWEST = 400.0
 BINS = 30
 
 
+def twice(run: Run) -> Iterator[Block]:
+    """What the fit file says twice, in two facts or in a fact and a prior."""
+    for words in json.loads(str(run.tree.attrs.get("double_use", "[]"))):
+        yield Prose(run.labels.text(words), "attention")
+
+
 def facts(run: Run) -> Iterator[Block]:
     """What was published beside what prior and posterior predict."""
-    yield Prose(TUNED, "attention")
+    yield from twice(run)
+    said = facts_of(run.tree)
     rows = [
         {
             "fact": one.fact,
             "published": one.words,
             "estimand": one.of,
             "cohort": one.cohort,
+            "study": said[one.fact].get("study") or "–",
             "used": "yes" if one.used else "no",
             **_levels("prior", one.prior),
             **_levels("posterior", one.posterior),
@@ -65,6 +70,43 @@ def facts(run: Run) -> Iterator[Block]:
     )
 
 
+def studies(run: Run) -> Iterator[Block]:
+    """Whose outcomes they are."""
+    known = run.facts.tables.get("study", {})
+    if not known:
+        yield Prose("The fit file does not say of which studies its facts are.")
+        return
+    told = facts_of(run.tree).items()
+    rows = [
+        {
+            "study": name,
+            "facts": _joined(f for f, said in told if _is_of(said, name)),
+            "may share patients with": _joined(_partners(known, name)),
+            "priors set while looking at it": _joined(study.get("informed", ())),
+            "source": run.labels.text(study.get("source", "")) or "–",
+        }
+        for name, study in known.items()
+    ]
+    yield Table("studies", "Studies, and where they may speak twice.", rows)
+
+
+def _is_of(said: Mapping[str, Any], study: str) -> bool:
+    return said.get("study") == study and not said["alternative_of"]
+
+
+def _partners(known: Mapping[str, Mapping[str, Any]], name: str) -> Iterator[str]:
+    """Studies that may have patients in common with this one, whichever says so."""
+    for other, study in known.items():
+        if other in known[name].get("overlaps", ()) or name in study.get(
+            "overlaps", ()
+        ):
+            yield other
+
+
+def _joined(names: Iterable[str]) -> str:
+    return ", ".join(names) or "–"
+
+
 def predictions(run: Run) -> Iterator[Block]:
     """One panel per fact."""
     shown = [one for one in _predicted(run) if one.prior.size and one.posterior.size]
@@ -78,7 +120,8 @@ def predictions(run: Run) -> Iterator[Block]:
         alt="Prior and posterior predictive distribution of every published fact, with "
         "what was published.",
         caption="What a new cohort would report: prior (grey), posterior (blue). "
-        f"Orange: what was published. {TUNED}",
+        "Orange: what was published. Agreement is no evidence for the model where "
+        "priors were set from the same study.",
         size=(7.4, 2.1 * lines),
     )
 
@@ -288,6 +331,7 @@ SECTION = Section(
     "Evidence",
     (
         Part("Published facts", facts),
+        Part("Studies", studies),
         Part("Predictions of the facts", predictions),
         Part("What was learned of the estimands", learned),
         Part("Without each fact", without),

@@ -7,7 +7,7 @@ from imak_pkpd.check.reweighting import facts_of
 from imak_pkpd.check.weighting import weighting_of
 from imak_pkpd.report.blocks import Block, Light, Made, NotRun, Prose, Table
 from imak_pkpd.report.run import Run
-from imak_pkpd.report.sections.evidence import TUNED
+from imak_pkpd.report.sections.evidence import twice
 
 CREDIBILITY = {
     "question": "Question of interest",
@@ -47,7 +47,7 @@ def _verdict(run: Run) -> list[Block]:
         blocks.append(Prose("Do not use the numbers below for a decision."))
         return blocks
     if run.with_facts:
-        blocks.append(Prose(TUNED, "attention"))
+        blocks += twice(run)
     if run.diagnostics.passed:
         passed = Prose("The draws passed every check that is required.", "pass")
         return [passed, *blocks]
