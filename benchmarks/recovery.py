@@ -28,11 +28,12 @@ from imak_pkpd.estimand import CrossingEstimand, ValueEstimand  # noqa: E402
 from imak_pkpd.fit.estimates import estimand_group  # noqa: E402
 from imak_pkpd.fit.estimation import EstimationBlock  # noqa: E402
 from imak_pkpd.fit.fit import fit  # noqa: E402
-from imak_pkpd.fit.meshing import event_mesh  # noqa: E402
-from imak_pkpd.fit.posterior import effect_forms, sample_sites  # noqa: E402
+from imak_pkpd.fit.meshes import event_mesh  # noqa: E402
+from imak_pkpd.fit.posterior import effect_forms  # noqa: E402
 from imak_pkpd.fit.problem import Problem, read_problem  # noqa: E402
 from imak_pkpd.fit.run import POSTERIOR  # noqa: E402
 from imak_pkpd.fit.simulate import Simulator  # noqa: E402
+from imak_pkpd.fit.sites import sample_sites  # noqa: E402
 from imak_pkpd.fit.spec import FitSpec, read_fit  # noqa: E402
 from imak_pkpd.fit.synthesis import simulate_cohort  # noqa: E402
 from imak_pkpd.fit.tree import read_tree  # noqa: E402

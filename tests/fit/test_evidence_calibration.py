@@ -20,8 +20,9 @@ from scipy.stats import kstest
 from imak_pkpd.evidence.facts import AtLeastFact
 from imak_pkpd.fit.problem import read_model
 from imak_pkpd.fit.spec import FitSpec, read_fit
+from imak_pkpd.fit.terms import Terms, terms_of
 from imak_pkpd.fit.virtual import Virtual, prior_sites, virtual_cohort
-from imak_pkpd.fit.weighting import Terms, inclusion, systematic, terms_of
+from imak_pkpd.fit.weighting import inclusion, systematic
 from imak_pkpd.fit.weights import effective
 
 FIT = "200-slavin2023"
