@@ -18,15 +18,19 @@ from imak_pkpd.fit.evidence_store import (
 )
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.fit.terms import Column, Sites, Terms, fact_names, terms_at, terms_of
-from imak_pkpd.fit.tree import Group
+from imak_pkpd.fit.tree import Group, Variable
 from imak_pkpd.fit.virtual import Virtual
 from imak_pkpd.fit.weighting import SECOND, refined_cohort
 from imak_pkpd.fit.weights import effective
 
 
 class OfFacts(NamedTuple):
-    """Groups of the result, names along their dims, and attributes."""
+    """Groups of the result, names along their dims, and attributes.
 
+    `log_likelihood` by draw and fact belongs beside that of the subjects.
+    """
+
+    log_likelihood: Group
     groups: dict[str, Group]
     names: dict[str, list[str]]
     attributes: dict[str, Any]
@@ -51,6 +55,7 @@ def of_facts(
     rng = np.random.default_rng(spec.estimation.seed)
     proposal = equal - some.total(fact_names(spec))
     return OfFacts(
+        {"fact_log_likelihood": by_fact(spec, after, chains)},
         {
             "cohort_estimand": by_draw(after.means, chains),
             "prior_estimand": by_draw(before.means),
@@ -64,6 +69,13 @@ def of_facts(
             "virtual": more_patients(spec, cohorts, own, some),
         },
     )
+
+
+def by_fact(spec: FitSpec, terms: Terms, chains: int) -> Variable:
+    """The log-likelihood of every fact and alternative, [chain, draw, fact]."""
+    columns = np.stack([terms.log_likelihood[name] for name in fact_names(spec)], -1)
+    shaped = columns.reshape(chains, -1, columns.shape[-1])
+    return Variable(("chain", "draw", "fact"), shaped)
 
 
 def apart(terms: Terms, chains: int) -> Int[np.ndarray, " some"]:

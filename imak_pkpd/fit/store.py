@@ -79,6 +79,7 @@ def result_tree(
     if meshes.cohorts:
         facts = of_facts(problem.spec, meshes.cohorts, values, prior)
         groups |= facts.groups
+        groups["log_likelihood"] = {**groups["log_likelihood"], **facts.log_likelihood}
         names |= facts.names
         attributes |= facts.attributes
     groups = {name: group for name, group in groups.items() if group}

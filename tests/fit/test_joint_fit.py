@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.stats import norm
 
 from imak_pkpd.check.reweighting import dropped
 from imak_pkpd.check.virtual_patients import diagnose_chains
@@ -103,6 +104,11 @@ def test_what_a_run_keeps_of_the_facts(folder: Path, sampled: xr.DataTree) -> No
     assert sampled["cohort_estimand"]["top"].dims == ("chain", "draw", "cohort")
     assert sampled["estimand"]["top"].dims == ("chain", "draw", "subject")
     assert sampled["prior_estimand"].sizes["draw"] == 400
+    terms = sampled["log_likelihood"]["fact_log_likelihood"]
+    assert terms.dims == ("chain", "draw", "fact")
+    mean = sampled["cohort_estimand"]["top"].sel(cohort="trial")
+    expected = norm.logpdf(np.log(mean / 8.0), 0.0, 0.2)
+    np.testing.assert_allclose(terms.sel(fact="peak"), expected, rtol=1e-9)
     certificate = read_record(folder).choices["certificate"]
     assert certificate["certified"]
     assert certificate["limit"] == 0.01  # of three patients: the facts add none
