@@ -147,6 +147,11 @@ def test_resampling_keeps_the_weights() -> None:
             'kind = "crossing", output = "concentration", below = 1.0',
             "is a crossing, which may have no time",
         ),
+        (
+            "at = 0.0",
+            "at = 5.0",
+            "top: it looks 5 h ahead, but cohort trial is followed for 4 after its",
+        ),
     ],
 )
 def test_facts_and_cohorts_must_agree(
