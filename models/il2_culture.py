@@ -86,7 +86,9 @@ class Il2Culture(AbstractModel):
         # Shares that add up to more than 1 leave no others, and not fewer than none.
         per_share = self.cul_seed / jnp.maximum(self.cul_fT0 + self.cul_fN0, 1.0)
         T, N = per_share * self.cul_fT0, per_share * self.cul_fN0
-        return Culture(T, zero, N, zero, self.cul_seed - T - N, zero, zero)
+        # from the shares: a difference of densities is a rounding below none
+        others = self.cul_seed * jnp.maximum(1.0 - self.cul_fT0 - self.cul_fN0, 0.0)
+        return Culture(T, zero, N, zero, others, zero, zero)
 
     def dose(self, state: Culture, name: str, amount: Scalar) -> Culture:
         return state._replace(I=state.I + amount)

@@ -41,6 +41,7 @@ class DataBlock(BaseModel):
     `covariates` column -> the rule that carries it between records.
 
     Rarer:
+    `units`      dose name -> unit of its AMT, which must be the model's.
     `columns`    standard name -> column of the file, e.g. `{ DV = "conc" }`.
     `drop`       columns that are not read although their name is a standard one.
     `missing`    further codes of a missing value, e.g. `[-99]`.
@@ -57,6 +58,7 @@ class DataBlock(BaseModel):
     file: Path
     time: str | None = None
     inputs: dict[int, str] = {}
+    units: dict[str, str] = {}
     covariates: dict[str, CarryRule] = {}
     columns: dict[StandardName, str] = {}
     drop: tuple[str, ...] = ()

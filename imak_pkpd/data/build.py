@@ -132,7 +132,8 @@ def _standard(
         name: read.get(name, number_column)(texts[column], missing)
         for name, column in names.items()
     }
-    found["ID"] = Column(texts[names["ID"]], np.zeros(rows), {}, ())
+    for name in {"ID", "AVALU"} & set(names):  # text, whatever it looks like
+        found[name] = Column(texts[names[name]], np.zeros(rows), {}, ())
     return {name: found.get(name) or empty_column(rows) for name in STANDARD}
 
 

@@ -25,13 +25,15 @@ class ExpectedOutput:
     """One output of the fit: its DVID (None: the only output), error and limit.
 
     `lognormal` says that DV must be positive; `lloq` holds where the file has no limit;
-    `count` says what a DV that is counted or graded may be.
+    `count` says what a DV that is counted or graded may be; `unit` is that of DV, which
+    the file may state in AVALU.
     """
 
     dvid: int | float | str | None = None
     lognormal: bool = False
     lloq: int | float | None = None
     count: ExpectedCount | None = None
+    unit: str | None = None
 
 
 @dataclass(frozen=True)

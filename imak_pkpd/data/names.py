@@ -1,6 +1,7 @@
 """The standard columns, and which column of a file is which.
 
-NONMEM's names, the aliases of CDISC ADPPK, and the `columns` a fit file declares.
+NONMEM's names and AVALU (ADPPK: the unit of DV), the aliases of CDISC ADPPK, and the
+`columns` a fit file declares.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,7 +9,7 @@ from typing import Literal, get_args
 
 StandardName = Literal[
     "ID", "TIME", "EVID", "AMT", "RATE", "DUR", "ADDL", "II", "SS", "CMT",
-    "DV", "MDV", "DVID", "CENS", "LIMIT", "LLOQ", "BLQ",
+    "DV", "MDV", "DVID", "CENS", "LIMIT", "LLOQ", "BLQ", "AVALU",
 ]  # fmt: skip
 STANDARD: tuple[StandardName, ...] = get_args(StandardName)
 
@@ -28,7 +29,6 @@ DOSE_ALIASES = ALIASES["AMT"]
 DESCRIPTIVE = (
     "APRLT",
     "NPRLT",
-    "AVALU",
     *(a for names in ALIASES.values() for a in names),
 )
 """ADPPK columns that may be there without use: nobody is warned of them."""

@@ -2,7 +2,8 @@
 
 `course` has the kinds that describe an output over time, `outcome` those that are the
 probability of an outcome. All count from the patient's last dose (of `dose`, where the
-model has several), or from the first record where there is none, to the last record.
+model has several), or from the first record where there is none, to the last record
+(of a virtual patient: to the cohort's horizon), or to their own `horizon` after that.
 """
 
 import abc
@@ -75,6 +76,16 @@ class AbstractEstimand(BaseModel, abc.ABC):
     def parameters_read(self) -> Mapping[str, str]:
         """The parameters of the model that it reads, by the key that names them."""
         return {}
+
+    @property
+    def reach(self) -> float | None:
+        """How long after the start it looks; None: as far as the records go."""
+        return None
+
+    @property
+    def window(self) -> float | None:
+        """Where it ends after the start, if not with the records."""
+        return None
 
     @property
     def since(self) -> str:

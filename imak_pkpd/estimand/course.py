@@ -2,10 +2,13 @@
 
 t_rej  = { kind = "crossing", output = "chimerism", below = 0.005 }
 window = { kind = "time_above", output = "donor", above = 1.0 }
-auc    = { kind = "area", output = "donor" }
+auc    = { kind = "area", output = "donor", horizon = 90.0 }
 top    = { kind = "peak", output = "donor" }
 mixed  = { kind = "value", output = "chimerism", at = 6.0 }    # without at: the end
 gvhd   = { kind = "value", output = "gvhd", chance = true }    # it is a probability
+
+Without a `horizon` they end at the last record. Beyond it, curves go on under the last
+known covariates and without further doses: what is said there is said by the model.
 """
 
 from collections.abc import Mapping
@@ -17,15 +20,14 @@ from imak_pkpd.estimand.block import (
     AbstractEstimand,
     Estimates,
     Level,
+    Positive,
     Reading,
     level_read,
     level_words,
 )
 from imak_pkpd.estimand.crossing import last_down_crossing
 from imak_pkpd.estimand.exposure import area, peak, time_above
-from imak_pkpd.solve.curve import Curve, value_at
-
-TO_THE_END = "up to the last record"
+from imak_pkpd.solve.curve import Curve, positive_value_at
 
 
 class AbstractCourse(AbstractEstimand):
@@ -41,7 +43,27 @@ class AbstractCourse(AbstractEstimand):
         return reading.outputs[self.output]
 
 
-class CrossingEstimand(AbstractCourse):
+class AbstractWindow(AbstractCourse):
+    """From the start to `horizon` (time after it), or to the last record."""
+
+    horizon: Positive | None = None
+
+    @property
+    def reach(self) -> float | None:
+        return self.horizon
+
+    @property
+    def window(self) -> float | None:
+        return self.horizon
+
+    def to_the_end(self, units: Mapping[str, str]) -> str:
+        """Up to when, in words."""
+        if self.horizon is None:
+            return "up to the last record"
+        return f"up to {units.get('time', 'time')} {self.horizon:g} after {self.since}"
+
+
+class CrossingEstimand(AbstractWindow):
     """When the output falls below a level for good: `value` and `outcome`."""
 
     kind: Literal["crossing"]
@@ -60,11 +82,11 @@ class CrossingEstimand(AbstractCourse):
         level = level_words(self.below, units.get(self.output, ""))
         return (
             f"time ({units.get('time', '')}) from {self.since} to the last fall of "
-            f"{self.output} below {level}, {TO_THE_END}"
+            f"{self.output} below {level}, {self.to_the_end(units)}"
         )
 
 
-class TimeAboveEstimand(AbstractCourse):
+class TimeAboveEstimand(AbstractWindow):
     """How long the output is at or above a level."""
 
     kind: Literal["time_above"]
@@ -82,11 +104,11 @@ class TimeAboveEstimand(AbstractCourse):
         level = level_words(self.above, units.get(self.output, ""))
         return (
             f"time ({units.get('time', '')}) after {self.since} with {self.output} at "
-            f"or above {level}, {TO_THE_END}"
+            f"or above {level}, {self.to_the_end(units)}"
         )
 
 
-class AreaEstimand(AbstractCourse):
+class AreaEstimand(AbstractWindow):
     """The area under the output."""
 
     kind: Literal["area"]
@@ -96,10 +118,13 @@ class AreaEstimand(AbstractCourse):
 
     def definition(self, units: Mapping[str, str]) -> str:
         unit = f"{units.get(self.output) or '1'} x {units.get('time', '')}"
-        return f"area under {self.output} ({unit}) after {self.since}, {TO_THE_END}"
+        return (
+            f"area under {self.output} ({unit}) after {self.since}, "
+            f"{self.to_the_end(units)}"
+        )
 
 
-class PeakEstimand(AbstractCourse):
+class PeakEstimand(AbstractWindow):
     """The largest value of the output."""
 
     kind: Literal["peak"]
@@ -109,7 +134,10 @@ class PeakEstimand(AbstractCourse):
 
     def definition(self, units: Mapping[str, str]) -> str:
         unit = units.get(self.output) or "1"
-        return f"largest {self.output} ({unit}) after {self.since}, {TO_THE_END}"
+        return (
+            f"largest {self.output} ({unit}) after {self.since}, "
+            f"{self.to_the_end(units)}"
+        )
 
 
 class ValueEstimand(AbstractCourse):
@@ -126,11 +154,15 @@ class ValueEstimand(AbstractCourse):
     def is_chance(self) -> bool:
         return self.chance
 
+    @property
+    def reach(self) -> float | None:
+        return self.at
+
     def estimate(self, reading: Reading) -> Estimates:
         curve = self.curve(reading)
         if self.at is None:
             return {"value": curve.after[-1]}
-        return {"value": value_at(curve, reading.start + jnp.asarray(self.at))}
+        return {"value": positive_value_at(curve, reading.start + jnp.asarray(self.at))}
 
     def definition(self, units: Mapping[str, str]) -> str:
         unit = units.get(self.output) or "1"

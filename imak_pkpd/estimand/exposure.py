@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from imak_pkpd.estimand.root import meeting
-from imak_pkpd.solve.curve import Curve, Segments, inside, segments
+from imak_pkpd.solve.curve import Curve, Segments, inside, kept_positive, segments
 
 Time = Float[Array, ""]
 
@@ -30,8 +30,11 @@ def time_above(curve: Curve, level: Float[Array, ""], start: Time) -> Time:
 
 
 def area(curve: Curve, start: Time) -> Float[Array, ""]:
-    """The integral of the quantity over time, after `start` (a node)."""
-    piece = segments(curve)
+    """The integral of the quantity over time, after `start` (a node).
+
+    Not negative for a quantity that is not.
+    """
+    piece = kept_positive(segments(curve))
     h = piece.length
     each = h / 2 * (piece.first + piece.last)
     each += h**2 / 12 * (piece.leaving - piece.arriving)
@@ -61,7 +64,10 @@ def _top(piece: Segments) -> Float[Array, " segment"]:
     # d/ds of the cubic: a s² + b s + c with c = rise > 0, and fall < 0 at s = 1
     a, b, c = 3 * (rise + fall) - 6 * step, 6 * step - 4 * rise - 2 * fall, rise
     hump = (rise > 0) & (fall < 0)
-    root = jnp.sqrt(jnp.where(hump, b**2 - 4 * a * c, 1.0))
+    # rounding sends the square below 0 where both roots are one
+    square = b**2 - 4 * a * c
+    apart = hump & (square > 0)
+    root = jnp.where(apart, jnp.sqrt(jnp.where(apart, square, 1.0)), 0.0)
     # its one root between 0 and 1, in the form that does not cancel
     early = hump & (b < 0)
     late = hump & (b >= 0)  # then a < 0

@@ -61,6 +61,10 @@ class RemissionEstimand(AbstractChance):
     def outputs_read(self) -> Mapping[str, str]:
         return {"output": self.output, **level_read("below", self.below)}
 
+    @property
+    def reach(self) -> float | None:
+        return max(self.visits)
+
     def estimate(self, reading: Reading) -> Estimates:
         logs = logarithm(reading.outputs[self.output])
         seen = value_at(logs, reading.start + jnp.asarray(self.visits))
@@ -90,6 +94,10 @@ class NegativeEstimand(AbstractChance):
     @property
     def outputs_read(self) -> Mapping[str, str]:
         return {"output": self.output}
+
+    @property
+    def reach(self) -> float | None:
+        return max(self.visits)
 
     def estimate(self, reading: Reading) -> Estimates:
         times = reading.start + jnp.asarray(self.visits)

@@ -146,6 +146,11 @@ class CohortBlock(_Block):
         """The time of the first dose; zero without one."""
         return min((t for d in self.dose.values() for t in d.times), default=0.0)
 
+    def last_dose(self, dose: str | None) -> float:
+        """The time of the last dose (of that name); the begin without one."""
+        given = [self.dose[dose]] if dose else list(self.dose.values())
+        return max((t for each in given for t in each.times), default=self.begin)
+
 
 def _above(cohort: CohortBlock) -> list[str]:
     """`along` and `among` that name nothing above them, and names used twice."""

@@ -216,6 +216,20 @@ def _dvids(spec: FitSpec) -> Iterator[Finding]:
             yield ("output", name, "dvid"), f"dvid {block.dvid} has two outputs"
 
 
+def _dose_units(units: Mapping[str, str], model: type[AnyModel]) -> Iterator[Finding]:
+    """Doses whose AMT is not in the model's unit."""
+    for name, unit in units.items():
+        path = ("data", "units", name)
+        if name not in model.doses:
+            yield path, f"the model has no dose '{name}'{hint(name, model.doses)}"
+        elif unit != model.doses[name]:
+            yield (
+                path,
+                f"got '{unit}', but the model's doses of {name} are in "
+                f"'{model.doses[name]}': convert AMT and RATE, or the model",
+            )
+
+
 def _data(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]:
     if spec.data is None:
         if not spec.cohort:
@@ -224,8 +238,10 @@ def _data(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]:
     if (spec.data.time or "") != model.time:
         yield (
             ("data", "time"),
-            f"got '{spec.data.time or ''}', but the model's time is '{model.time}'",
+            f"got '{spec.data.time or ''}', but the model's time is '{model.time}': "
+            "convert TIME, or the model",
         )
+    yield from _dose_units(spec.data.units, model)
     for number, name in spec.data.inputs.items():
         if name not in model.doses:
             yield (

@@ -54,11 +54,15 @@ def curve_group(
 
 
 def grid_schedule(schedule: Schedule) -> Schedule:
-    """The schedule with a dense grid, first record to last, for its observations.
+    """The schedule with a dense grid, first record to last, for its observations."""
+    subjects = range(schedule.subjects)
+    return observed_at(schedule, np.stack([_grid(schedule, each) for each in subjects]))
 
-    At an instant of the grid the state is that after every record of the instant.
-    """
-    clock = np.stack([_grid(schedule, subject) for subject in range(schedule.subjects)])
+
+def observed_at(
+    schedule: Schedule, clock: Float[np.ndarray, "subject point"]
+) -> Schedule:
+    """The schedule with these instants for its observations: after their records."""
     shape, resets = clock.shape, schedule.resets
     begun = np.asarray(resets.mask)[:, None] & (
         np.asarray(resets.clock)[:, None] <= clock[..., None]

@@ -1,11 +1,13 @@
 """The estimands of a fit at draws of its posterior, patient by patient.
 
 Curves are solved on the mesh of the fit with further nodes spread over each patient's
-time, as a curve is known between nodes by a cubic only.
+time, as a curve is known between nodes by a cubic only, and on beyond the last record
+where an estimand looks further.
 """
 
 from collections.abc import Mapping
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,14 +15,20 @@ from jaxtyping import Array, Float
 
 from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.estimand import AbstractEstimand
-from imak_pkpd.fit.meshing import Forms, individual_model
+from imak_pkpd.fit.curves import observed_at
+from imak_pkpd.fit.meshing import PILOTS, Forms, individual_model, needs_certificate
 from imak_pkpd.fit.posterior import stepper_of
 from imak_pkpd.fit.problem import Problem
 from imak_pkpd.fit.readings import estimates_of
 from imak_pkpd.fit.simulate import CHUNK, Sites
 from imak_pkpd.fit.tree import Variable
+from imak_pkpd.model import AbstractModel
+from imak_pkpd.solve.calibrate import calibrate
 from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
 from imak_pkpd.solve.trajectory import solve
+
+Windows = Mapping[str, tuple[np.ndarray, np.ndarray]]
+"""Start and end by estimand, each by subject."""
 
 NODES = 200  # added to each patient's mesh: the cubic's error falls with its 4th power
 DIMS = ("chain", "draw", "subject")
@@ -40,21 +48,18 @@ def estimand_group(
     """
     if mesh is None or not problem.spec.estimand:
         return {}
-    fine = _fine_mesh(problem, mesh)
-    starts = {
-        name: jnp.asarray(_starts(problem, block))
-        for name, block in problem.spec.estimand.items()
-    }
+    windows = _windows(problem, mesh)
+    there, fine = _followed(problem, forms, mesh, sites, windows)
 
     def one(values: Mapping[str, Array], there: Schedule, nodes: Mesh) -> dict:
-        return _estimates(problem, forms, values, there, nodes, starts)
+        return _estimates(problem, forms, values, there, nodes, windows)
 
     run = jax.jit(
         lambda xs, there, nodes: jax.lax.map(
             lambda values: one(values, there, nodes), xs, batch_size=CHUNK
         )
     )
-    found = run(dict(sites), problem.schedule, fine)
+    found = run(dict(sites), there, fine)
     return {
         name: Variable(DIMS, np.asarray(value).reshape(chains, -1, value.shape[-1]))
         for name, value in found.items()
@@ -67,7 +72,7 @@ def _estimates(
     sites: Mapping[str, Array],
     schedule: Schedule,
     mesh: Mesh,
-    starts: Mapping[str, Float[Array, " subject"]],
+    windows: Windows,
 ) -> dict[str, Float[Array, " subject"]]:
     """All estimands of all subjects at one draw."""
     model = individual_model(problem, forms, sites)
@@ -75,32 +80,103 @@ def _estimates(
     solved = path.status == 0
     made = {}
     for name, block in problem.spec.estimand.items():
-        found = estimates_of(block, model, path, starts[name])
+        found = estimates_of(block, model, path, *map(jnp.asarray, windows[name]))
         made[name] = jnp.where(solved, found["value"], jnp.nan)
         if "outcome" in found:
             made[f"{name}_outcome"] = jnp.where(solved, found["outcome"], -1)
     return made
 
 
-def _fine_mesh(problem: Problem, mesh: Mesh) -> Mesh:
-    """The mesh of the fit with `NODES` more nodes in each patient's time.
+def _windows(problem: Problem, mesh: Mesh) -> Windows:
+    """Start and end of each estimand in each patient, by the clock."""
+    last = _last(problem, mesh)
+    found = {}
+    for name, block in problem.spec.estimand.items():
+        start = _starts(problem, block)
+        found[name] = start, _end(block, start, last)
+    return found
 
-    Dose records are nodes too, as estimands count from them; their lag moves a dose.
-    """
+
+def _end(block: AbstractEstimand, start: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Its own, or the last record; for a single time never before that."""
+    if block.window is not None:
+        return start + block.window
+    return last if block.reach is None else np.maximum(last, start + block.reach)
+
+
+def _last(problem: Problem, mesh: Mesh) -> Float[np.ndarray, " subject"]:
+    """Where each patient's records end: doses that ADDL adds are records."""
     schedule = problem.schedule
-    begin, end = np.asarray(schedule.begin), np.asarray(schedule.end)
     clock, mask = np.asarray(schedule.doses.clock), np.asarray(schedule.doses.mask)
-    nodes = np.asarray(mesh.clock)
-    extra = [
-        np.unique(
-            np.concatenate(
-                [nodes[i], np.linspace(begin[i], end[i], NODES), clock[i][mask[i]]]
+    doses = np.where(mask, clock, -np.inf).max(1, initial=-np.inf)
+    ends = np.asarray(schedule.end), np.asarray(mesh.clock).max(1), doses
+    return np.max(np.stack(ends), axis=0)
+
+
+def _followed(
+    problem: Problem, forms: Forms, mesh: Mesh, sites: Sites, windows: Windows
+) -> tuple[Schedule, Mesh]:
+    """Schedule and nodes up to the furthest window; those of the likelihood stay.
+
+    After the last record nothing is given and covariates stay as they are. The steps
+    there are placed at draws of the posterior, as the likelihood has none.
+    """
+    last = _last(problem, mesh)
+    furthest = np.max(np.stack([last, *(end for _, end in windows.values())]), axis=0)
+    nodes = [np.asarray(row) for row in mesh.clock]
+    schedule, dosing = problem.schedule, declared_dosing(problem.model)
+    if (furthest > last).any():
+        schedule = observed_at(schedule, np.stack([last, furthest], 1))
+        schedule = eqx.tree_at(lambda s: s.end, schedule, furthest)
+        if needs_certificate(problem):
+            further = calibrate(
+                _pilots(problem, forms, sites),
+                schedule,
+                dosing,
+                problem.spec.solver.tolerance,
             )
-        )
-        for i in range(schedule.subjects)
+            nodes = [
+                np.union1d(*rows) for rows in zip(nodes, further.clock, strict=True)
+            ]
+    extra = [
+        np.unique(np.concatenate([row, *_spread(problem.schedule, i, last, furthest)]))
+        for i, row in enumerate(nodes)
     ]
-    dosing = declared_dosing(problem.model)
-    return build_mesh(schedule, dosing, extra, mesh.steady_steps)
+    return schedule, build_mesh(schedule, dosing, extra, mesh.steady_steps)
+
+
+def _spread(
+    schedule: Schedule,
+    subject: int,
+    last: Float[np.ndarray, " subject"],
+    furthest: Float[np.ndarray, " subject"],
+) -> list[np.ndarray]:
+    """`NODES` times up to the last record, doses, and as many times beyond it.
+
+    Dose records are nodes as estimands count from them; their lag moves a dose. Beyond
+    the records curves flatten: half of the times are near them.
+    """
+    begin, end = float(schedule.begin[subject]), float(schedule.end[subject])
+    given = np.asarray(schedule.doses.clock[subject])[schedule.doses.mask[subject]]
+    found = [np.linspace(begin, end, NODES), given]
+    ahead = furthest[subject] - last[subject]
+    if ahead > 0:
+        even = np.linspace(0.0, 1.0, NODES // 2)
+        dense = np.geomspace(1e-3, 1.0, NODES // 2)
+        found.append(last[subject] + ahead * np.union1d(even, dense))
+    return found
+
+
+def _pilots(problem: Problem, forms: Forms, sites: Sites) -> list[AbstractModel]:
+    """The patients at draws spread over those that there are."""
+    draws = len(next(iter(sites.values())))
+    some = np.unique(np.linspace(0, draws - 1, PILOTS).astype(int))
+    return [
+        individual_model(
+            problem, forms, {n: jnp.asarray(v[i]) for n, v in sites.items()}
+        )
+        for i in some
+    ]
 
 
 def _starts(problem: Problem, block: AbstractEstimand) -> Float[np.ndarray, " subject"]:

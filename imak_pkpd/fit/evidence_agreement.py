@@ -42,6 +42,15 @@ def _cohorts(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]:
                 near = hint(line.dose, block.dose)
                 text = f"cohort {name} gets no dose '{line.dose}'{near}"
                 yield ("estimand", estimand, "dose"), text
+            elif line.reach is not None:
+                left = block.horizon - block.last_dose(line.dose)
+                if line.reach > left:
+                    yield (
+                        ("estimand", estimand),
+                        f"it looks {line.reach:g} {model.time} ahead, but cohort "
+                        f"{name} is followed for {left:g} after its last dose: raise "
+                        f"[cohort.{name}] horizon, or look less far",
+                    )
 
 
 def _categories(spec: FitSpec) -> Iterator[Finding]:

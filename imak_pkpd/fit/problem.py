@@ -83,6 +83,7 @@ def expectations(spec: FitSpec, model: type[AnyModel]) -> Expectations:
                 block.error == "lognormal",
                 block.lloq,
                 expected_count(block),
+                block.unit,
             )
             for name, block in spec.output.items()
         },

@@ -113,8 +113,9 @@ class Virtual:
         found: Outcomes = {"failed": ~solved}
         for name in estimands:
             block = self.spec.estimand[name]
-            start = jnp.full(solved.shape, _start(self.block, block.dose))
-            made = estimates_of(block, model, path, start)
+            start = jnp.full(solved.shape, self.block.last_dose(block.dose))
+            end = None if block.window is None else start + block.window
+            made = estimates_of(block, model, path, start, end)
             found[name] = jnp.where(solved, made["value"], jnp.nan)
             if "outcome" in made:
                 found[f"{name}_outcome"] = jnp.where(solved, made["outcome"], -1)
@@ -298,12 +299,6 @@ def sample_amounts(cohort: Virtual) -> dict[str, Array]:
                 f"{cohort.name}_{name}_amount", jnp.asarray(dose.amount)
             )
     return made
-
-
-def _start(block: CohortBlock, dose: str | None) -> float:
-    """When estimands count from: the last dose (of that name)."""
-    given = [block.dose[dose]] if dose else list(block.dose.values())
-    return max((t for each in given for t in each.times), default=block.begin)
 
 
 def _schedule(

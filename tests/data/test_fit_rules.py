@@ -4,7 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from imak_pkpd.data import Dataset, Expectations, ExpectedOutput, errors
+from imak_pkpd.data import (
+    Dataset,
+    Expectations,
+    ExpectedCount,
+    ExpectedOutput,
+    errors,
+)
 
 Read = Callable[..., Dataset]
 
@@ -31,6 +37,32 @@ def test_compartment_that_is_no_input(read: Read) -> None:
     text = DOSES + DOSE + SAMPLE + "1,3,1,100,0,2,.\n"
     assert errors(read(text).findings) == []  # without a fit nobody can know
     assert only_error(read(text, expect=ONE)) == ("CMT-INPUT", 4, "1")
+
+
+UNITS = "ID,TIME,DV,AVALU\n1,0,5.5,mg/L\n1,1,4.5,ng/mL\n1,2,3.5,.\n1,3,2.5,\n"
+
+
+def test_unit_that_the_file_states(read: Read) -> None:
+    """A row that says another unit is refused; one that says none is believed."""
+    expect = Expectations({"concentration": ExpectedOutput(unit="mg/L")})
+    dataset = read(UNITS, expect=expect)
+    assert only_error(dataset) == ("DV-UNIT", 3, "1")
+    said = errors(dataset.findings)[0].message
+    assert said == "AVALU is 'ng/mL' (the output is in 'mg/L')"
+    assert errors(read(UNITS.replace("ng/mL", "mg/L"), expect=expect).findings) == []
+    assert errors(read(UNITS, expect=expect, drop=["AVALU"]).findings) == []
+    assert errors(read(UNITS, expect=ONE).findings) == []  # nothing to compare with
+    other = UNITS.replace("AVALU", "DVU")
+    found = read(other, expect=expect, columns={"AVALU": "DVU"})
+    assert only_error(found) == ("DV-UNIT", 3, "1")
+
+
+def test_unit_of_a_count(read: Read) -> None:
+    """DV is then a number of cells, whatever the output is."""
+    count = ExpectedCount("trials", 100.0)
+    expect = Expectations({"share": ExpectedOutput(unit="", count=count)})
+    text = "ID,TIME,DV,AVALU\n1,0,5,cells\n"
+    assert errors(read(text, expect=expect).findings) == []
 
 
 def test_dose_in_a_fit_without_inputs(read: Read) -> None:

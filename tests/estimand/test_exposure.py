@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from imak_pkpd.estimand import area, peak, time_above
-from imak_pkpd.solve.curve import value_at
+from imak_pkpd.solve.curve import Curve, positive_value_at, until, value_at
 from tests.estimand.curves import curve_of, joined, padded
 
 DAYS = np.linspace(0.0, 12.0, 49)
@@ -55,6 +55,39 @@ def test_only_what_follows_the_start_counts() -> None:
     assert float(time_above(curve, jnp.asarray(0.5), jnp.asarray(9.0))) == 3.0
     top = peak(curve_of(cubic, DAYS), jnp.asarray(6.0))
     assert float(top.time) == 12.0  # 432, higher than the hump at 2
+
+
+def test_nothing_negative_under_a_fall_that_no_node_saw() -> None:
+    """e^-5t on nodes 4 apart: the cubic itself has the area 2 - 80/12 < 0."""
+    curve = curve_of(lambda t: jnp.exp(-5.0 * t), np.arange(0.0, 13.0, 4.0))
+    found = float(area(curve, ZERO))
+    assert 1 / 5 < found < 4 / 2  # the truth, and the straight line
+    inside = np.linspace(0.0, 12.0, 101)
+    assert (positive_value_at(curve, jnp.asarray(inside)) >= 0).all()
+    fine = curve_of(lambda t: jnp.exp(-5.0 * t), np.linspace(0.0, 12.0, 481))
+    # resolved, nothing moves: (5/40)^4/720 of the area is the error of the cubic
+    assert float(area(fine, ZERO)) == pytest.approx(0.2, rel=1e-6)
+
+
+@pytest.mark.parametrize("step", [0.9, 1.8])
+def test_a_peak_where_a_cubic_comes_to_rest(step: float) -> None:
+    """step (1 - (1 - t)³) with no more than rounding of a fall at its end.
+
+    Both places at which it is level are 1; the square under their root is below 0.
+    """
+    value = jnp.asarray([0.0, step])
+    slope = jnp.asarray([3 * step, -1e-120])
+    found = peak(Curve(jnp.arange(2.0), value, slope, value, slope), ZERO)
+    assert float(found.value) == pytest.approx(step, rel=1e-12)
+
+
+def test_a_curve_up_to_a_time() -> None:
+    """Part of a cubic is itself: area and end of `cubic` up to 5, between two nodes."""
+    curve = until(curve_of(cubic, np.linspace(0.0, 12.0, 7)), jnp.asarray(5.0))
+    antiderivative = lambda t: t**4 / 4 - 4 * t**3 + 18 * t**2  # noqa: E731
+    assert float(area(curve, ZERO)) == pytest.approx(antiderivative(5.0), rel=1e-12)
+    assert float(curve.after[-1]) == pytest.approx(5.0)
+    assert float(peak(curve, jnp.asarray(4.0)).value) == pytest.approx(16.0)
 
 
 def test_a_peak_at_a_jump() -> None:

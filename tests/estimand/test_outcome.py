@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from imak_pkpd.estimand import (
+    AreaEstimand,
     NegativeEstimand,
     Reading,
     RemissionEstimand,
@@ -84,3 +85,8 @@ def test_definitions_say_what_is_counted() -> None:
     assert "day 2, 5, 9 after the last dose of cells" in said
     value = ValueEstimand(kind="value", output="share")
     assert value.definition(units) == "share (1) at the last record"
+    area = AreaEstimand(kind="area", output="share", horizon=90.0)
+    assert area.definition(units) == (
+        "area under share (1 x day) after the last dose, up to day 90 after the last "
+        "dose"
+    )

@@ -142,6 +142,17 @@ PEAK = '[estimand]\nx = { kind = "peak", output = "effect" }\n[solver]'
             "6: data.inputs.1: the model has no dose 'centrl' (d",
         ),
         (
+            "[output",
+            'units = { central = "ug" }\n[output',
+            "8: data.units.central: got 'ug', but the model's doses of central are in "
+            "'mg': convert AMT",
+        ),
+        (
+            "[output",
+            'units = { centrl = "mg" }\n[output',
+            "8: data.units.centrl: the model has no dose 'centrl' (did you mean 'cen",
+        ),
+        (
             "[solver]",
             PEAK.replace("effect", "concentratoin"),
             "26: estimand.x.output: the model has no output 'concentratoin' (did you",

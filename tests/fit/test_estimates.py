@@ -5,6 +5,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from jaxtyping import Float
 
 from imak_pkpd.fit.estimates import estimand_group
 from imak_pkpd.fit.meshes import event_mesh, finer
@@ -64,19 +65,31 @@ AFTER = np.array([12.0, 12.0])
 
 
 # of the mesh: 256 Tsit5 steps an interval, and the cubic of a curve 1/200 of 20 h long
-@pytest.mark.parametrize(("method", "error"), [("closed", 1e-6), ("mesh", 1e-6)])
-def test_estimands_of_the_closed_form(
-    root: Path, tmp_path: Path, method: str, error: float
-) -> None:
-    (tmp_path / "three.csv").write_text(DATA)
-    (tmp_path / "fit.toml").write_text(FIT.format(root=root, method=method))
-    problem = read_problem(read_fit(tmp_path / "fit.toml"))
+METHODS = pytest.mark.parametrize(
+    ("method", "error"), [("closed", 1e-6), ("mesh", 1e-6)]
+)
+
+
+def found_in(
+    folder: Path, fit: str, root: Path, method: str
+) -> dict[str, Float[np.ndarray, "draw subject"]]:
+    """Every estimand of the three patients at both draws."""
+    (folder / "three.csv").write_text(DATA)
+    (folder / "fit.toml").write_text(fit.format(root=root, method=method))
+    problem = read_problem(read_fit(folder / "fit.toml"))
     forms = effect_forms(problem.spec, problem.schedule)
     mesh = event_mesh(problem)
     for _ in range(8 if method == "mesh" else 0):
         mesh = finer(problem, mesh)
     made = estimand_group(problem, forms, mesh, DRAWS, chains=1)
-    found = {name: made[name].values[0] for name in made}
+    return {name: made[name].values[0] for name in made}
+
+
+@METHODS
+def test_estimands_of_the_closed_form(
+    root: Path, tmp_path: Path, method: str, error: float
+) -> None:
+    found = found_in(tmp_path, FIT, root, method)
     k = RATE[:, :2]
     gone = np.log(HEIGHT) / k
     crossed = gone < AFTER
@@ -95,6 +108,38 @@ def test_estimands_of_the_closed_form(
     np.testing.assert_array_equal(found["gone_outcome"][:, 2], 0)
     assert np.isnan(found["gone"][:, 2]).all()
     np.testing.assert_array_equal(found["top"][:, 2], 0.0)
+
+
+FURTHER = """
+ahead = {{ kind = "crossing", output = "concentration", below = 0.01, horizon = 400.0 }}
+total = {{ kind = "area", output = "concentration", horizon = 400.0 }}
+early = {{ kind = "area", output = "concentration", horizon = 3.7 }}
+later = {{ kind = "value", output = "concentration", at = 30.0 }}
+[solver]"""
+
+
+@METHODS
+def test_beyond_the_last_record(
+    root: Path, tmp_path: Path, method: str, error: float
+) -> None:
+    """The curve goes on without a dose; what ends with the records still does."""
+    before = found_in(tmp_path, FIT, root, method)
+    fit = FIT.replace("[solver]", FURTHER.lstrip())
+    found = found_in(tmp_path, fit, root, method)
+    k, height = RATE[:, :2], HEIGHT
+    crossed = np.log(height / 0.01) / k
+    assert (crossed > AFTER).sum() > 2  # the records of one end later
+    assert (crossed < 400.0).all()
+    np.testing.assert_array_equal(found["ahead_outcome"][:, :2], 1)
+    np.testing.assert_allclose(found["ahead"][:, :2], crossed, rtol=error)
+    for name, span in (("total", 400.0), ("early", 3.7)):
+        area = height / k * -np.expm1(-k * span)
+        np.testing.assert_allclose(found[name][:, :2], area, rtol=error)
+    np.testing.assert_allclose(
+        found["later"][:, :2], height * np.exp(-k * 30.0), rtol=error, atol=1e-9
+    )  # one has fallen to 6e-8 by then
+    for name, values in before.items():
+        np.testing.assert_allclose(found[name], values, rtol=error)
 
 
 def test_no_estimand_no_group(root: Path, tmp_path: Path) -> None:

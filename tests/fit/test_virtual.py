@@ -29,6 +29,7 @@ WT = {{ median = 70.0, gsd = 1.2 }}
 central = {{ times = [0.0, 6.0], amount = {{ median = 2.0, gsd = 1.2 }}, per = "WT" }}
 [estimand]
 auc = {{ kind = "area", output = "concentration" }}
+early = {{ kind = "area", output = "concentration", horizon = 5.0 }}
 late = {{ kind = "value", output = "concentration" }}
 gone = {{ kind = "crossing", output = "concentration", below = 1.0 }}
 """
@@ -50,7 +51,7 @@ def test_means_of_the_closed_form(cohort: Virtual) -> None:
     """Steps of 1e-6 for 98 % of the prior, longer ones for the rest: means to 1e-3."""
     sites = prior_sites(cohort, draws=DRAWS, number=1)
     told: list[int] = []
-    found = cohort_means(cohort, sites, ("auc", "late"), told.append)
+    found = cohort_means(cohort, sites, ("auc", "early", "late"), told.append)
     assert sum(told) >= DRAWS
     z, weight = cohort.patients.normals, cohort.patients.columns["WT"]
     clearance = np.exp(sites["theta_CL"][:, None] + 0.3 * z[:, 0])
@@ -59,8 +60,9 @@ def test_means_of_the_closed_form(cohort: Virtual) -> None:
     dose = sites["trial_central_amount"][:, None] * weight
     k = clearance / volume
     after = dose * (1 + np.exp(-6 * k)) / volume  # just after the second dose
-    auc = after / k * -np.expm1(-18 * k)
-    np.testing.assert_allclose(found["auc"], auc.mean(1), rtol=1e-3)
+    for name, span in (("auc", 18.0), ("early", 5.0)):
+        auc = after / k * -np.expm1(-span * k)
+        np.testing.assert_allclose(found[name], auc.mean(1), rtol=1e-3)
     late = after * np.exp(-18 * k)
     np.testing.assert_allclose(found["late"], late.mean(1), rtol=1e-3)
     np.testing.assert_array_equal(found["failed"], 0.0)

@@ -180,6 +180,11 @@ def test_resampling_keeps_the_weights() -> None:
             '[study.later]\ninformed = ["CLL"]\n[estimation]',
             "study.later.informed: there is no parameter or amount 'CLL' (did you mean",
         ),
+        (
+            "at = 0.0",
+            "at = 5.0",
+            "top: it looks 5 h ahead, but cohort trial is followed for 4 after its",
+        ),
     ],
 )
 def test_facts_and_cohorts_must_agree(

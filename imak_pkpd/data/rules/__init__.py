@@ -79,6 +79,7 @@ FIT_RULES: tuple[Rule, ...] = (
     fit.modelled_duration,
     fit.unknown_output,
     fit.several_outputs_in_one,
+    fit.unit_of_dv,
     fit.positive_dv,
     fit.covariate_rule,
     fit.covariate_under_log,

@@ -11,6 +11,7 @@ from jaxtyping import Bool
 from imak_pkpd.data.censoring import INTERVAL, RIGHT
 from imak_pkpd.data.finding import Finding
 from imak_pkpd.data.names import DESCRIPTIVE
+from imak_pkpd.data.number import missing_codes
 from imak_pkpd.data.table import Table
 
 Rows = Bool[np.ndarray, " row"]
@@ -83,6 +84,26 @@ def several_outputs_in_one(table: Table) -> Iterator[Finding]:
             "DVID",
             "the fit's only output says no dvid, and the file has several",
             "write dvid under the output, and exclude the other rows with a reason",
+        )
+
+
+def unit_of_dv(table: Table) -> Iterator[Finding]:
+    """DV-UNIT: the file says in AVALU that DV has another unit than the output.
+
+    A count has none, whatever its output is.
+    """
+    stated = np.array(table.standard["AVALU"].cells, str)
+    said = ~np.isin(stated, [*missing_codes(table.block.missing).texts])
+    for place, output in enumerate(table.outputs):
+        if output.unit is None or output.count is not None:
+            continue
+        yield from table.find(
+            (table.output == place) & said & (stated != output.unit),
+            "DV-UNIT",
+            "AVALU",
+            f"the output is in '{output.unit}'",
+            "convert DV and its limit, or, if only the spelling differs, write the "
+            'unit as the model does or drop = ["AVALU"] under [data]',
         )
 
 
