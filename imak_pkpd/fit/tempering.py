@@ -23,6 +23,7 @@ from imak_pkpd.fit.weights import effective, evenly_drawn
 
 KEEP = 0.5  # of the effective particles survive a power
 MOVES = 8  # after each power
+MOVES_OF_RECORDS = 16  # where patients have records: 8 left means 0.04 SD away
 WANTED = 0.3  # acceptance that the step aims at: flat between 0.2 and 0.4
 BISECTIONS = 50
 WIDER = 1.2  # the normal, than the particles: their tails must be within its own
@@ -60,6 +61,7 @@ def temper(
     particles: int,
     seed: int,
     advance: Callable[[float], None] = lambda power: None,
+    moves: int = MOVES,
 ) -> Tempered:
     """The posterior of a prior (`target`, without arguments) and a likelihood."""
     rng = np.random.default_rng(seed)
@@ -77,7 +79,7 @@ def temper(
         place = evenly_drawn(weight, particles, rng)
         cloud, power = _Cloud(*(each[place] for each in cloud)), further
         ruler, accepted = _ruler(cloud.x), []
-        for _ in range(MOVES):
+        for _ in range(moves):
             cloud, share = _moved(cloud, ruler, ground, power, step, rng)
             step = float(np.clip(step * np.exp(share - WANTED), 0.01, 0.99))
             accepted.append(share)
@@ -161,10 +163,15 @@ def _moved(
     step: float,
     rng: np.random.Generator,
 ) -> tuple[_Cloud, float]:
-    """One step of every particle, and the share that went."""
+    """One step of every particle, and the share that went.
+
+    Each is `step` long at most: a long one is refused to particles in the tails, where
+    the normal falls faster than the posterior, and a short one leads them back.
+    """
     before = ruler.z(cloud.x)
     noise = rng.standard_normal(before.shape)
-    after = np.sqrt(1 - step**2) * before + step * noise
+    steps = step * rng.random((len(before), 1))
+    after = np.sqrt(1 - steps**2) * before + steps * noise
     there = ground.cloud(ruler.x(after))
     gain = _scaled(there.log_likelihood, power) - _scaled(cloud.log_likelihood, power)
     gain += there.log_prior - cloud.log_prior

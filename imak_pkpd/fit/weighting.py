@@ -27,7 +27,7 @@ from imak_pkpd.fit.progress import Progress
 from imak_pkpd.fit.records import Records
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.fit.target import target
-from imak_pkpd.fit.tempering import temper
+from imak_pkpd.fit.tempering import MOVES, MOVES_OF_RECORDS, temper
 from imak_pkpd.fit.terms import Column, Sites, Terms, fact_names, terms_at, terms_of
 from imak_pkpd.fit.virtual import (
     Virtual,
@@ -176,6 +176,7 @@ def tempered(
         block.refined_draws,
         block.seed,
         lambda power: progress.stage(f"tempering: power {power:.3g} of 1"),
+        MOVES if records is None else MOVES_OF_RECORDS,
     )
     share = np.log(block.prior_draws / block.refined_draws)
     return found.sites, found.log_evidence + share - facts(found.sites)

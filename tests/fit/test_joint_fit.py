@@ -55,7 +55,7 @@ def test_tempering_gives_the_posterior_on_paper(
 ) -> None:
     """By particles, on the virtual patients of its own first stage.
 
-    1,000 that were resampled and moved eight times are worth some two thirds.
+    1,000 that were resampled and moved sixteen times are worth two thirds at least.
     """
     overrides = {"sampler": "tempered", "refined_draws": PARTICLES, "prior_draws": 500}
     own, model, folder = begin_evidence(spec, tmp_path / "runs", overrides=overrides)

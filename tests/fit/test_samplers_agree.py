@@ -67,7 +67,7 @@ chains = 4
 warmup = 500
 draws = 1000
 target_accept = 0.98
-refined_draws = 2000
+refined_draws = 1500
 seed = 11
 """  # noqa: E501
 SEEDS = (1, 2, 3, 4)
