@@ -10,7 +10,7 @@ from imak_pkpd.fit.spec import read_fit
 from imak_pkpd.model.load import load_model
 from tests.fit.decay import FIT, SCENARIOS, write_decay
 
-TWO = FIT.replace("[estimand]", "[cohort.other]\nhorizon = 2.0\n[estimand]")
+TWO = FIT.replace("[estimand]", "[cohort.other]\nhorizon = 8.0\n[estimand]")
 
 
 def found(folder: Path, text: str) -> list[str]:
