@@ -43,7 +43,10 @@ class Draws(NamedTuple):
 
 @pytest.fixture(scope="module")
 def spec(root: Path) -> FitSpec:
-    return read_fit(root / f"fits/{FIT}.toml")
+    """With the facts that it uses."""
+    found = read_fit(root / f"fits/{FIT}.toml")
+    used = {name: fact for name, fact in found.evidence.items() if fact.use}
+    return found.model_copy(update={"evidence": used})
 
 
 @pytest.fixture(scope="module")
