@@ -19,15 +19,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from imak_pkpd.solve.curve import Segments, inside
 from imak_pkpd.solve.stepper import OK, AbstractStepper, Crossing, Step, Time
-from imak_pkpd.solve.tableau import Field, Moved, Vector, explicit_step
+from imak_pkpd.solve.tableau import Field, Vector, explicit_step
 
 TINY = 1e-140
 """The smallest population with a logarithm: nothing stays nothing. Its square, which a
 derivative divides by, is still a float64."""
 
-PIECES = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""Parts of a step between which states follow."""
+PIECES = (0.25, 0.5, 0.75, 1.0)
+"""Ends of the parts of a step over which states follow."""
 
 Scalar = Float[Array, ""]
 Values = Mapping[str, Scalar]
@@ -45,6 +46,7 @@ class Parts(NamedTuple):
     logs: frozenset[str]
     losses: Mapping[str, Scalar]
     gains: Mapping[str, Scalar]
+    following: frozenset[str]
 
 
 class Split(AbstractStepper):
@@ -62,13 +64,14 @@ class Split(AbstractStepper):
         first = _packed(start, parts)
         slope = _slope(start, rates, parts, jnp.zeros_like(h))
         moved = explicit_step(self.solver.tableau, field, t, first, h, slope)
+        path = Segments(t, h, first, slope, moved.state, moved.slopes[-1])
 
         def state_at(part: float) -> Any:
-            dt = part * h
-            body = _between(first, moved, h, part)
+            dt, body = part * h, inside(path, jnp.asarray(part))
             return start._replace(**_unpacked(body, start, parts, dt), **drugs(dt))
 
-        state = _followed(crossing.model, [state_at(p) for p in PIECES], h)
+        states = [start, *(state_at(part) for part in PIECES)]
+        state = _followed(crossing.model, parts.following, states, h)
         natural = start._replace(
             **{name: jnp.zeros_like(h) for name in start._fields}
         )._replace(**_natural_error(moved.error, state, parts, h))
@@ -91,7 +94,8 @@ def parts_of(model: Any, start: Any, rates: Any) -> Parts:
     `rates` are those at the start.
     """
     forced, logs = type(model).forcing, frozenset(type(model).logarithms)
-    following = _following(model, start)
+    # only the names are used; nothing of it is computed
+    following = frozenset(jax.eval_shape(model.follow, start, start, jnp.zeros(())))
     losses = model.losses(start)
     apart = frozenset(name for group in forced for name in group) | following
     strangers = sorted((apart | logs | set(losses)) - set(start._fields))
@@ -105,7 +109,7 @@ def parts_of(model: Any, start: Any, rates: Any) -> Parts:
         name: getattr(rates, name) + loss * getattr(start, name)
         for name, loss in losses.items()
     }
-    return Parts(forced, body, logs, losses, gains)
+    return Parts(forced, body, logs, losses, gains, following)
 
 
 def _poured(crossing: Crossing, t: Time, start: Any, parts: Parts) -> Array:
@@ -187,31 +191,16 @@ def _moved(name: str, rate: Scalar, value: Scalar, parts: Parts, dt: Time) -> Sc
     return rate
 
 
-def _between(first: Vector, moved: Moved, h: Time, part: float) -> Vector:
-    """The packed body at a part of the step: cubic through both ends and slopes."""
-    gone = h * moved.slopes[0], h * moved.slopes[-1]
-    p, q = part, 1.0 - part
-    ends = (1 + 2 * p) * q**2 * first + p**2 * (3 - 2 * p) * moved.state
-    return ends + p * q**2 * gone[0] - p**2 * q * gone[1]
-
-
-def _followed(model: Any, states: list[Any], h: Time) -> Any:
+def _followed(model: Any, following: frozenset[str], states: list[Any], h: Time) -> Any:
     """The last of `states`, evenly spread over h, with what follows from all of them.
 
     A peak inside of a long step is seen; nothing else is computed at those in between.
     """
     state = states[0]
     for after in states[1:]:
-        there = after._replace(
-            **{n: getattr(state, n) for n in _following(model, state)}
-        )
+        there = after._replace(**{name: getattr(state, name) for name in following})
         state = there._replace(**model.follow(state, there, h / (len(states) - 1)))
     return state
-
-
-def _following(model: Any, state: Any) -> frozenset[str]:
-    """Names of the states that follow; nothing of them is computed."""
-    return frozenset(jax.eval_shape(model.follow, state, state, jnp.zeros(())))
 
 
 def _natural_error(
