@@ -14,7 +14,7 @@ import xarray as xr
 from jaxtyping import Float
 from scipy.special import logsumexp
 
-from imak_pkpd.fit.certificate import weight_quality
+from imak_pkpd.fit.certificate import tail_shape
 from imak_pkpd.fit.weights import effective
 
 INTERVAL = (0.05, 0.95)
@@ -43,7 +43,7 @@ class Reading:
     @property
     def k_hat(self) -> float:
         """The Pareto shape of the tail of the weights."""
-        return weight_quality(self.log_weight[np.isfinite(self.log_weight)])[0]
+        return tail_shape(self.log_weight)
 
 
 class Moved(NamedTuple):
@@ -64,6 +64,12 @@ class Moved(NamedTuple):
 def facts_of(tree: xr.DataTree) -> Mapping[str, Mapping[str, Any]]:
     """Facts and alternative readings by name, as the run has stored them."""
     return json.loads(str(tree.attrs.get("facts", "{}")))
+
+
+def double_use_of(tree: xr.DataTree) -> list[str]:
+    """Warnings about patients who count twice; nothing for a fit without facts."""
+    said: list[str] = json.loads(str(tree.attrs.get("double_use", "[]")))
+    return said
 
 
 def dropped(tree: xr.DataTree) -> list[Reading]:

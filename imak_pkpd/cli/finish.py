@@ -12,7 +12,7 @@ from rich.table import Table
 
 from imak_pkpd.check.convergence import Diagnostics
 from imak_pkpd.check.parameter_table import INTERVAL, parameter_table
-from imak_pkpd.check.reweighting import facts_of
+from imak_pkpd.check.reweighting import double_use_of, facts_of
 from imak_pkpd.check.virtual_patients import diagnose_chains
 from imak_pkpd.check.weighted_table import weighted_table
 from imak_pkpd.check.weighting import diagnose_weighting, is_weighted
@@ -52,7 +52,7 @@ def finish(folder: Path, as_json: bool) -> None:
     report = write_report(folder)
     frame = weighted_table(tree, units) if weighted else parameter_table(tree, units)
     if as_json:
-        print(document(folder, report, frame, result, warnings_of(tree)))
+        print(document(folder, report, frame, result, double_use_of(tree)))
     else:
         seen = [] if weighted else [parameter_screen(frame)]
         seen += [estimand_screen(tree)] if facts_of(tree) else []
@@ -130,11 +130,6 @@ def cells(row: Mapping[Any, Any]) -> tuple[str, ...]:
         f"{min(row['ess_bulk'], row['ess_tail']):.0f}",
         "" if pd.isna(shrinkage) else f"{shrinkage:.0%}",
     )
-
-
-def warnings_of(tree: xr.DataTree) -> list[str]:
-    """What the fit file uses twice; nothing for a fit of patients."""
-    return json.loads(tree.attrs.get("double_use", "[]"))
 
 
 def document(

@@ -6,7 +6,7 @@ constant Δ changes nothing; what spreads does. Certified: the 99th percentile o
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import jax
@@ -117,6 +117,11 @@ def _wrongly_rejected(
     return int(np.isfinite(reference(rejected).sum(1)).sum())
 
 
+def tail_shape(log_weight: Float[np.ndarray, " draw"]) -> float:
+    """Pareto k-hat of weights, of which some draws may have none (-inf)."""
+    return weight_quality(log_weight[np.isfinite(log_weight)])[0]
+
+
 def weight_quality(delta: Float[np.ndarray, " draw"]) -> tuple[float, float]:
     """Pareto k-hat and relative effective sample size of the weights exp(Δ).
 
@@ -129,10 +134,3 @@ def weight_quality(delta: Float[np.ndarray, " draw"]) -> tuple[float, float]:
     _, k_hat = array_stats.psislw(delta)
     weights = np.exp(delta - delta.max())
     return float(k_hat), float(weights.sum() ** 2 / (weights**2).sum() / len(delta))
-
-
-def pilot_sites(
-    sites: Mapping[str, Float[np.ndarray, "draw ..."]], draw: int
-) -> dict[str, np.ndarray]:
-    """The values of one draw."""
-    return {name: value[draw] for name, value in sites.items()}

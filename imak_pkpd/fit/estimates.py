@@ -11,18 +11,18 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.estimand import AbstractEstimand
 from imak_pkpd.fit.curves import observed_at
-from imak_pkpd.fit.meshing import PILOTS, Forms, individual_model, needs_certificate
+from imak_pkpd.fit.meshes import needs_mesh
+from imak_pkpd.fit.meshing import PILOTS, Forms, individual_model, individual_models
 from imak_pkpd.fit.posterior import stepper_of
 from imak_pkpd.fit.problem import Problem
-from imak_pkpd.fit.readings import estimates_of
+from imak_pkpd.fit.readings import readings_of
 from imak_pkpd.fit.simulate import CHUNK, Sites
 from imak_pkpd.fit.tree import Variable
-from imak_pkpd.model import AbstractModel
 from imak_pkpd.solve.calibrate import calibrate
 from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
 from imak_pkpd.solve.trajectory import solve
@@ -77,14 +77,8 @@ def _estimates(
     """All estimands of all subjects at one draw."""
     model = individual_model(problem, forms, sites)
     path = solve(model, schedule, mesh, stepper_of(problem.spec, problem.model))
-    solved = path.status == 0
-    made = {}
-    for name, block in problem.spec.estimand.items():
-        found = estimates_of(block, model, path, *map(jnp.asarray, windows[name]))
-        made[name] = jnp.where(solved, found["value"], jnp.nan)
-        if "outcome" in found:
-            made[f"{name}_outcome"] = jnp.where(solved, found["outcome"], -1)
-    return made
+    spans = {n: (jnp.asarray(a), jnp.asarray(b)) for n, (a, b) in windows.items()}
+    return readings_of(problem.spec.estimand, model, path, spans)
 
 
 def _windows(problem: Problem, mesh: Mesh) -> Windows:
@@ -128,9 +122,9 @@ def _followed(
     if (furthest > last).any():
         schedule = observed_at(schedule, np.stack([last, furthest], 1))
         schedule = eqx.tree_at(lambda s: s.end, schedule, furthest)
-        if needs_certificate(problem):
+        if needs_mesh(problem):
             further = calibrate(
-                _pilots(problem, forms, sites),
+                individual_models(problem, forms, sites, _some(sites)),
                 schedule,
                 dosing,
                 problem.spec.solver.tolerance,
@@ -167,16 +161,10 @@ def _spread(
     return found
 
 
-def _pilots(problem: Problem, forms: Forms, sites: Sites) -> list[AbstractModel]:
-    """The patients at draws spread over those that there are."""
+def _some(sites: Sites) -> Int[np.ndarray, " some"]:
+    """Places of draws spread over those that there are."""
     draws = len(next(iter(sites.values())))
-    some = np.unique(np.linspace(0, draws - 1, PILOTS).astype(int))
-    return [
-        individual_model(
-            problem, forms, {n: jnp.asarray(v[i]) for n, v in sites.items()}
-        )
-        for i in some
-    ]
+    return np.unique(np.linspace(0, draws - 1, PILOTS).astype(int))
 
 
 def _starts(problem: Problem, block: AbstractEstimand) -> Float[np.ndarray, " subject"]:

@@ -8,7 +8,7 @@ from arviz_stats.base import array_stats
 from jaxtyping import Int
 from scipy.special import logsumexp
 
-from imak_pkpd.fit.certificate import weight_quality
+from imak_pkpd.fit.certificate import tail_shape
 from imak_pkpd.fit.evidence_store import (
     by_draw,
     facts_said,
@@ -123,7 +123,7 @@ def more_patients(
         "refined_patients": {n: each.schedule.subjects for n, each in many.items()},
         "draws": draws,
         "ess": effective(log_weight),
-        "khat": weight_quality(log_weight[np.isfinite(log_weight)])[0],
+        "khat": tail_shape(log_weight),
         "shift": shifts(own, log_weight),
     }
 

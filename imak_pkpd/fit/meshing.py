@@ -4,10 +4,11 @@ First at the prior medians, to climb to the mode; then at draws of the Laplace
 approximation there. What was made is kept in the checkpoint and obeyed on resume.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from numpyro.handlers import seed, substitute
@@ -69,7 +70,8 @@ def make_meshes(problem: Problem, forms: Forms, explain: Explain) -> Meshed:
     draws = laplace_draws(start, DRAWS, spec.estimation.seed)
     if needs_mesh(problem):
         values = constrain_draws(made, args, draws[None, :PILOTS], _before_solving)
-        first = first._replace(patients=_placed(problem, forms, values))
+        sites = {name: value[0] for name, value in values.items()}
+        first = first._replace(patients=_placed(problem, forms, sites))
     return certified(problem, forms, Meshed(first, start, None), draws)
 
 
@@ -82,12 +84,9 @@ def _first_mesh(problem: Problem, forms: Forms) -> Mesh | None:
     return calibrate(pilots, problem.schedule, dosing, problem.spec.solver.tolerance)
 
 
-def _placed(problem: Problem, forms: Forms, values: Mapping[str, np.ndarray]) -> Mesh:
-    """The mesh of the patients for the first draws [chain, draw, ...] of `values`."""
-    pilots = [
-        individual_model(problem, forms, {n: v[0, i] for n, v in values.items()})
-        for i in range(PILOTS)
-    ]
+def _placed(problem: Problem, forms: Forms, sites: Mapping[str, np.ndarray]) -> Mesh:
+    """The mesh of the patients for the first draws of `sites`."""
+    pilots = individual_models(problem, forms, sites, range(PILOTS))
     dosing = declared_dosing(problem.model)
     return calibrate(pilots, problem.schedule, dosing, problem.spec.solver.tolerance)
 
@@ -158,3 +157,14 @@ def individual_model(
     individuals, _ = sites(problem.spec, problem.model, forms, problem.schedule)
     made: Any = problem.model(**individuals)
     return made
+
+
+def individual_models(
+    problem: Problem,
+    forms: Forms,
+    sites: Mapping[str, np.ndarray],
+    places: Iterable[int],
+) -> list[AbstractModel]:
+    """The same at some of the draws [draw, ...]."""
+    at = [{name: jnp.asarray(v[i]) for name, v in sites.items()} for i in places]
+    return [individual_model(problem, forms, each) for each in at]

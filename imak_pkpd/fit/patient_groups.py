@@ -1,6 +1,7 @@
 """Groups of a result that belong to patients: data, design, predictions."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import numpy as np
@@ -62,10 +63,7 @@ def _observed(problem: Problem) -> Group:
         "subject_index": subject,
         "output_index": seen.output,
     }
-    group = {
-        name: Variable(("observation",), np.asarray(column)[mask])
-        for name, column in columns.items()
-    }
+    group = _masked("observation", columns, mask)
     blocks = problem.spec.output.values()
     return {
         **group,
@@ -98,13 +96,20 @@ def _constant(problem: Problem) -> Group:
         "dose_name_index": doses.name,
         "dose_subject_index": subject,
     }
-    group = {
-        name: Variable(("dose",), np.asarray(column)[given])
-        for name, column in columns.items()
-    }
+    group = _masked("dose", columns, given)
     first = np.asarray(schedule.covariates.value)[
         np.arange(schedule.subjects), np.asarray(schedule.covariates.setting)[:, 0]
     ]
     for place, name in enumerate(schedule.columns):
         group[name] = Variable(("subject",), first[:, place])
     return group
+
+
+def _masked(
+    dim: str, columns: Mapping[str, Any], mask: np.ndarray
+) -> dict[str, Variable]:
+    """The real entries of padded columns [subject, ...], subject after subject."""
+    return {
+        name: Variable((dim,), np.asarray(column)[mask])
+        for name, column in columns.items()
+    }

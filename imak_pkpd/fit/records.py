@@ -16,14 +16,14 @@ from numpyro.handlers import seed, substitute, trace
 
 from imak_pkpd.fit.certificate import DRAWS, Certificate, certify
 from imak_pkpd.fit.meshes import event_mesh, needs_mesh
-from imak_pkpd.fit.meshing import REFERENCE, Forms, individual_model
+from imak_pkpd.fit.meshing import REFERENCE, Forms, individual_models
 from imak_pkpd.fit.over_draws import LANES, over_draws
 from imak_pkpd.fit.posterior import population_model, sample_all
 from imak_pkpd.fit.problem import Problem
-from imak_pkpd.fit.sites import sample_sites
+from imak_pkpd.fit.sites import draws_of, sample_sites
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.fit.terms import Column, Sites
-from imak_pkpd.fit.virtual import PILOTS, SHARE, Virtual, draws_of
+from imak_pkpd.fit.virtual import PILOTS, SHARE, Virtual
 from imak_pkpd.model import AnyModel
 from imak_pkpd.population.omega import Form
 from imak_pkpd.solve.calibrate import calibrate
@@ -84,12 +84,8 @@ def read_records(problem: Problem) -> Records:
     if not needs_mesh(problem):
         return Records(problem, forms, event_mesh(problem))
     drawn = draws_of(_prior(problem, forms), PILOTS, problem.spec.estimation.seed)
-    pilots = [
-        individual_model(problem, forms, {n: v[i] for n, v in drawn.items()})
-        for i in range(PILOTS)
-    ]
     mesh = calibrate(
-        pilots,
+        individual_models(problem, forms, drawn, range(PILOTS)),
         problem.schedule,
         declared_dosing(problem.model),
         problem.spec.solver.tolerance,

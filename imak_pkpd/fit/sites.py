@@ -1,9 +1,12 @@
 """The NumPyro sites of a fit: parameters of all subjects, numbers of the outputs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
+from numpyro.handlers import seed, trace
 
 from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.fit.spec import FitSpec
@@ -66,3 +69,17 @@ def columns(schedule: Schedule) -> dict[str, Float[Array, "subject setting"]]:
     """Covariate values by column."""
     value = jnp.asarray(schedule.covariates.value)
     return {name: value[..., i] for i, name in enumerate(schedule.columns)}
+
+
+def draws_of(
+    prior: Callable[[], object], draws: int, number: int
+) -> dict[str, np.ndarray]:
+    """The sites of any NumPyro function, [draw, ...], from a seed."""
+
+    def one(key: Array) -> dict[str, Array]:
+        sites = trace(seed(prior, key)).get_trace()
+        kinds = ("sample", "deterministic")
+        return {n: s["value"] for n, s in sites.items() if s["type"] in kinds}
+
+    keys = jax.random.split(jax.random.key(number), draws)
+    return jax.tree.map(np.asarray, jax.jit(jax.vmap(one))(keys))

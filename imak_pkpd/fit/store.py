@@ -1,6 +1,7 @@
 """`result_tree`: all groups of a finished fit, from its draws."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -22,6 +23,7 @@ from imak_pkpd.fit.problem import Problem
 from imak_pkpd.fit.provenance import versions
 from imak_pkpd.fit.sample import Draws
 from imak_pkpd.fit.simulate import Simulator
+from imak_pkpd.fit.sites import draws_of
 from imak_pkpd.fit.target import Target, constrain_draws, target
 from imak_pkpd.fit.tree import (
     Coordinates,
@@ -122,20 +124,12 @@ def _prior(
     spec, model, schedule = problem.spec, problem.model, problem.schedule
     stepper = PRIOR_SOLVER if needs_mesh(problem) else None
     simulator = Simulator(spec, model, forms, stepper)
-
-    def one(key: Array) -> dict[str, Array]:
-        sampled = trace(seed(sample_all, key))
-        sites = sampled.get_trace(spec, model, forms, schedule, cohorts)
-        return {
-            name: site["value"]
-            for name, site in sites.items()
-            if site["type"] in ("sample", "deterministic")
-        }
-
-    keys = jax.random.split(jax.random.key(spec.estimation.seed + 2), PRIOR_DRAWS)
-    values = jax.tree.map(np.asarray, jax.jit(jax.vmap(one))(keys))
+    number = spec.estimation.seed + 2
+    prior = partial(sample_all, spec, model, forms, schedule, cohorts)
+    values = draws_of(prior, PRIOR_DRAWS, number)
     latent = {n: values[n][:PRIOR_SIMULATED] for n in simulator.latent(schedule)}
-    drawn = simulator(latent, schedule, event_mesh(problem), keys[0])
+    key = jax.random.split(jax.random.key(number), PRIOR_DRAWS)[0]
+    drawn = simulator(latent, schedule, event_mesh(problem), key)
     replicate = rows_of(problem, drawn["replicate_individual"])
     return (
         {name: value[None] for name, value in values.items()},

@@ -23,10 +23,11 @@ from numpyro.handlers import block, seed, substitute, trace
 from imak_pkpd.data import DataBlock, read_dataset, refuse_errors
 from imak_pkpd.data.block import CarryRule
 from imak_pkpd.data.schedule import Schedule, build_schedule
+from imak_pkpd.estimand import AbstractEstimand
 from imak_pkpd.evidence import CohortBlock, VirtualPatients, virtual_patients
 from imak_pkpd.fit.over_draws import LANES, over_draws
-from imak_pkpd.fit.readings import estimates_of
-from imak_pkpd.fit.sites import columns, population_of
+from imak_pkpd.fit.readings import readings_of
+from imak_pkpd.fit.sites import columns, draws_of, population_of
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.model import AbstractModel, AnyModel
 from imak_pkpd.population import (
@@ -109,17 +110,16 @@ class Virtual:
     ) -> Outcomes:
         """The same of given patients."""
         path = solve(model, schedule, self.mesh, self.stepper)
-        solved = path.status == 0
-        found: Outcomes = {"failed": ~solved}
-        for name in estimands:
-            block = self.spec.estimand[name]
-            start = jnp.full(solved.shape, self.block.last_dose(block.dose))
-            end = None if block.window is None else start + block.window
-            made = estimates_of(block, model, path, start, end)
-            found[name] = jnp.where(solved, made["value"], jnp.nan)
-            if "outcome" in made:
-                found[f"{name}_outcome"] = jnp.where(solved, made["outcome"], -1)
-        return found
+        blocks = {name: self.spec.estimand[name] for name in estimands}
+        windows = {name: self._window(each) for name, each in blocks.items()}
+        found = readings_of(blocks, model, path, windows)
+        return {"failed": path.status != 0, **found}
+
+    def _window(self, estimand: AbstractEstimand) -> tuple[Array, Array | None]:
+        """Start and end of an estimand, which are the same for all patients."""
+        begin = self.block.last_dose(estimand.dose)
+        start = jnp.full(self.schedule.subjects, begin)
+        return start, None if estimand.window is None else start + estimand.window
 
 
 def virtual_cohort(
@@ -181,20 +181,6 @@ def prior_sites(*cohorts: Virtual, draws: int, number: int) -> dict[str, np.ndar
     Cohorts share theta and omega; the amounts are each one's own.
     """
     return draws_of(partial(shared_prior, cohorts), draws, number)
-
-
-def draws_of(
-    prior: Callable[[], object], draws: int, number: int
-) -> dict[str, np.ndarray]:
-    """The sites of any NumPyro function, [draw, ...], from a seed."""
-
-    def one(key: Array) -> dict[str, Array]:
-        sites = trace(seed(prior, key)).get_trace()
-        kinds = ("sample", "deterministic")
-        return {n: s["value"] for n, s in sites.items() if s["type"] in kinds}
-
-    keys = jax.random.split(jax.random.key(number), draws)
-    return jax.tree.map(np.asarray, jax.jit(jax.vmap(one))(keys))
 
 
 def median_sites(cohort: Virtual) -> dict[str, Array]:

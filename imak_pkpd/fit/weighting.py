@@ -22,19 +22,15 @@ import numpy as np
 from jaxtyping import Int
 from scipy.special import logsumexp
 
-from imak_pkpd.fit.certificate import Certificate, weight_quality
+from imak_pkpd.fit.certificate import Certificate, tail_shape
 from imak_pkpd.fit.progress import Progress
 from imak_pkpd.fit.records import Records
+from imak_pkpd.fit.sites import draws_of
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.fit.target import target
 from imak_pkpd.fit.tempering import MOVES, MOVES_OF_RECORDS, temper
 from imak_pkpd.fit.terms import Column, Sites, Terms, fact_names, terms_at, terms_of
-from imak_pkpd.fit.virtual import (
-    Virtual,
-    draws_of,
-    shared_prior,
-    virtual_cohort,
-)
+from imak_pkpd.fit.virtual import Virtual, shared_prior, virtual_cohort
 from imak_pkpd.fit.weights import effective, evenly_drawn
 from imak_pkpd.model import AnyModel
 from imak_pkpd.solve.stepper import Adaptive
@@ -83,7 +79,7 @@ class Weighted:
     @property
     def k_hat(self) -> float:
         """The Pareto shape of the tail of the weights."""
-        return weight_quality(self.log_weight[np.isfinite(self.log_weight)])[0]
+        return tail_shape(self.log_weight)
 
 
 def weigh(

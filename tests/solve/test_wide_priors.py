@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 
 from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.estimand import AbstractEstimand, AreaEstimand, PeakEstimand
-from imak_pkpd.fit.estimates import estimates_of
+from imak_pkpd.fit.readings import estimates_of
 from imak_pkpd.fit.spec import read_fit
 from imak_pkpd.fit.virtual import virtual_cohort
 from imak_pkpd.model import AbstractLinear, AbstractModel, load_model

@@ -1,6 +1,5 @@
 """Evidence: the published facts, what was learned from them, and how firmly."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ from imak_pkpd.check.reweighting import (
     Reading,
     added,
     alternatives,
+    double_use_of,
     dropped,
     facts_of,
     moved,
@@ -40,7 +40,7 @@ BINS = 30
 
 def twice(run: Run) -> Iterator[Block]:
     """What the fit file says twice, in two facts or in a fact and a prior."""
-    for words in json.loads(str(run.tree.attrs.get("double_use", "[]"))):
+    for words in double_use_of(run.tree):
         yield Prose(run.labels.text(words), "attention")
 
 
