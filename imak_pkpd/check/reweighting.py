@@ -15,7 +15,12 @@ from jaxtyping import Float
 from scipy.special import logsumexp
 
 from imak_pkpd.fit.certificate import tail_shape
-from imak_pkpd.fit.weights import effective
+from imak_pkpd.fit.weights import (
+    effective,
+    weighted_error,
+    weighted_moments,
+    weighted_quantiles,
+)
 
 INTERVAL = (0.05, 0.95)
 """Ends of the central 90 % interval."""
@@ -116,7 +121,7 @@ def moved(tree: xr.DataTree, reading: Reading) -> Iterator[Moved]:
         other, _ = weighted_moments(values, reading.log_weight)
         low, high = weighted_quantiles(values, reading.log_weight, INTERVAL)
         shift = (other - mean) / sd if sd > 0 else np.nan
-        error = _error(values, reading.log_weight, other)
+        error = weighted_error(values, reading.log_weight, other)
         yield Moved(name, cohort, other, low, high, shift, error)
 
 
@@ -148,35 +153,6 @@ def total(tree: xr.DataTree, facts: Sequence[str]) -> Column:
     summed = terms.sum(axis=-1) + refined["log_proposal"].values
     failed = ~np.isfinite(refined["log_weight"].values) | ~np.isfinite(summed)
     return np.where(failed, -np.inf, summed)
-
-
-def weighted_moments(values: Column, log_weight: Column) -> tuple[float, float]:
-    """Mean and SD; a draw without weight may be no number."""
-    some, weight = _weighty(values, log_weight)
-    mean = float(weight @ some)
-    return mean, float(np.sqrt(weight @ (some - mean) ** 2))
-
-
-def _error(values: Column, log_weight: Column, mean: float) -> float:
-    """√(sum of weight² (value - mean)²): the delta method for a ratio."""
-    some, weight = _weighty(values, log_weight)
-    return float(np.sqrt(weight**2 @ (some - mean) ** 2))
-
-
-def weighted_quantiles(
-    values: Column, log_weight: Column, at: Sequence[float]
-) -> tuple[float, ...]:
-    """Quantiles: each draw stands in the middle of its weight."""
-    some, weight = _weighty(values, log_weight)
-    order = np.argsort(some)
-    middle = np.cumsum(weight[order]) - weight[order] / 2
-    return tuple(float(one) for one in np.interp(at, middle, some[order]))
-
-
-def _weighty(values: Column, log_weight: Column) -> tuple[Column, Column]:
-    """Values with weight, and the weights."""
-    weight = np.exp(log_weight)
-    return values[weight > 0], weight[weight > 0]
 
 
 def _used(tree: xr.DataTree) -> list[str]:

@@ -21,7 +21,7 @@ from imak_pkpd.fit.terms import Column, Sites, Terms, fact_names, terms_at, term
 from imak_pkpd.fit.tree import Group, Variable
 from imak_pkpd.fit.virtual import Virtual
 from imak_pkpd.fit.weighting import SECOND, refined_cohort
-from imak_pkpd.fit.weights import effective
+from imak_pkpd.fit.weights import effective, weighted_moments
 
 
 class OfFacts(NamedTuple):
@@ -130,9 +130,9 @@ def more_patients(
 
 def shifts(sites: Sites, log_weight: Column) -> dict[str, float]:
     """By how many SDs the weights move the mean of every number that varies."""
-    weight = np.exp(log_weight - logsumexp(log_weight))
+    weights = log_weight - logsumexp(log_weight)
     return {
-        name: float((weight @ value - value.mean()) / value.std())
+        name: float((weighted_moments(value, weights)[0] - value.mean()) / value.std())
         for name, value in sites.items()
         if value.ndim == 1 and np.ptp(value) > 0
     }

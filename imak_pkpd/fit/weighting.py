@@ -31,7 +31,12 @@ from imak_pkpd.fit.target import target
 from imak_pkpd.fit.tempering import MOVES, MOVES_OF_RECORDS, temper
 from imak_pkpd.fit.terms import Column, Sites, Terms, fact_names, terms_at, terms_of
 from imak_pkpd.fit.virtual import Virtual, shared_prior, virtual_cohort
-from imak_pkpd.fit.weights import effective, evenly_drawn
+from imak_pkpd.fit.weights import (
+    effective,
+    evenly_drawn,
+    weighted_error,
+    weighted_moments,
+)
 from imak_pkpd.model import AnyModel
 from imak_pkpd.solve.stepper import Adaptive
 
@@ -280,10 +285,9 @@ def _estimate(
 ) -> tuple[float, float]:
     """The weighted mean by one set of points, with its standard error."""
     log_weight = terms.total(fact_names(spec)) + log_proposal
-    weight = np.exp(log_weight - logsumexp(log_weight))
-    values = np.where(weight > 0, terms.means[cohort][name], 0.0)
-    mean = float(weight @ values)
-    return mean, float(np.sqrt(np.sum(weight**2 * (values - mean) ** 2)))
+    log_weight, values = log_weight - logsumexp(log_weight), terms.means[cohort][name]
+    mean, _ = weighted_moments(values, log_weight)
+    return mean, weighted_error(values, log_weight, mean)
 
 
 def refined_cohort(cohort: Virtual, scramble: int) -> Virtual:

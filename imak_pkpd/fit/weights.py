@@ -1,4 +1,6 @@
-"""What weighted draws are worth, and equally weighted draws made of them."""
+"""What weighted draws are worth and say, and equally weighted draws made of them."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -19,3 +21,32 @@ def evenly_drawn(
     ends = np.cumsum(np.exp(log_weight - logsumexp(log_weight)))
     ticks = (np.arange(draws) + rng.random()) / draws * ends[-1]
     return np.searchsorted(ends, ticks, side="right").clip(max=len(ends) - 1)
+
+
+def weighted_moments(values: Column, log_weight: Column) -> tuple[float, float]:
+    """Mean and SD by normalised weights; a draw without weight may be no number."""
+    some, weight = _weighty(values, log_weight)
+    mean = float(weight @ some)
+    return mean, float(np.sqrt(weight @ (some - mean) ** 2))
+
+
+def weighted_error(values: Column, log_weight: Column, mean: float) -> float:
+    """SE of a mean: √(sum of weight² (value - mean)²), the delta method for a ratio."""
+    some, weight = _weighty(values, log_weight)
+    return float(np.sqrt(weight**2 @ (some - mean) ** 2))
+
+
+def weighted_quantiles(
+    values: Column, log_weight: Column, at: Sequence[float]
+) -> tuple[float, ...]:
+    """Quantiles: each draw stands in the middle of its weight."""
+    some, weight = _weighty(values, log_weight)
+    order = np.argsort(some)
+    middle = np.cumsum(weight[order]) - weight[order] / 2
+    return tuple(float(one) for one in np.interp(at, middle, some[order]))
+
+
+def _weighty(values: Column, log_weight: Column) -> tuple[Column, Column]:
+    """Values with weight, and the weights."""
+    weight = np.exp(log_weight)
+    return values[weight > 0], weight[weight > 0]
