@@ -41,7 +41,7 @@ from imak_pkpd.fit.tree import read_tree  # noqa: E402
 ROOT = Path(__file__).parents[1]
 LEVEL = 0.9
 RESPONSE = 1e9  # cells: a tumour below it is called a response
-SHORT = EstimationBlock(chains=2, warmup=250, draws=250, target_accept=0.9)
+SHORT = EstimationBlock(chains=2, warmup=200, draws=300, target_accept=0.9)
 BOOTSTRAPS = 2000
 
 
@@ -73,12 +73,13 @@ class Truth(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study", choices=STUDIES)
-    parser.add_argument("--cohorts", type=int, default=20)
+    parser.add_argument("--first", type=int, default=1)
+    parser.add_argument("--cohorts", type=int, default=20, help="number of the last")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--summary", action="store_true", help="of what is there")
     asked = parser.parse_args()
     if not asked.summary:
-        for number in range(1, asked.cohorts + 1):
+        for number in range(asked.first, asked.cohorts + 1):
             if number not in {line["cohort"] for line in lines(asked.out)}:
                 append(asked.out, one_cohort(asked.study, number))
     print(summary(list(lines(asked.out))))

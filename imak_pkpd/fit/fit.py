@@ -20,7 +20,6 @@ from imak_pkpd.fit.explain import explain_start
 from imak_pkpd.fit.meshes import arrays_of_meshes, meshes_from_arrays
 from imak_pkpd.fit.meshing import (
     DRAWS,
-    Forms,
     Meshed,
     make_meshes,
     mesh_likelihood,
@@ -179,45 +178,43 @@ def _refuse_changes(record: RunRecord, problem: Problem, folder: Path) -> None:
 
 def _run(problem: Problem, folder: Path, progress: Progress, force: bool) -> None:
     """Everything that needs a run folder; what is already there is not done again."""
-    forms = effect_forms(problem.spec, problem.schedule)
     known = {
         "fit": problem.spec.sha256,
         "model": read_record(folder).model.sha256,
         "data": problem.dataset.sha256,
     }
     checkpoint = open_checkpoint(folder / CHECKPOINT, known, machine(), force)
-    meshed = _meshed(problem, forms, checkpoint, progress)
+    meshed = _meshed(problem, checkpoint, progress)
     for repeat in range(REPEATS + 1):
-        draws = _sampled(problem, forms, meshed, folder, repeat, known, progress, force)
+        draws = _sampled(problem, meshed, folder, repeat, known, progress, force)
         progress.stage("checking the solver")
-        certificate = _certificate(problem, forms, meshed, draws)
+        certificate = _certificate(problem, meshed, draws)
         if certificate is None or certificate.certified or repeat == REPEATS:
             break
         progress.stage("the mesh is too coarse: halving it and sampling again")
         meshed = meshed._replace(meshes=meshed.meshes.halved(problem))
     progress.stage("predicting and writing the posterior")
-    tree = result_tree(problem, forms, meshed.meshes, draws, certificate)
+    tree = result_tree(problem, meshed.forms, meshed.meshes, draws, certificate)
     write_tree(tree, folder / POSTERIOR)
     update_record(
         folder,
-        choices=_choices(forms, meshed, certificate),
+        choices=_choices(meshed, certificate),
         end=now(),
         status="finished",
     )
     drop_checkpoint(folder)
 
 
-def _meshed(
-    problem: Problem, forms: Forms, checkpoint: Checkpoint, progress: Progress
-) -> Meshed:
-    """Mesh and start: those on disk, or new ones that are then on disk."""
+def _meshed(problem: Problem, checkpoint: Checkpoint, progress: Progress) -> Meshed:
+    """Mesh, forms and start: those on disk, or new ones that are then on disk."""
     stored = checkpoint.read("mesh")
     if stored is None:
         progress.stage("placing the mesh and climbing to the mode")
+        forms = effect_forms(problem.spec, problem.schedule)
         made = make_meshes(problem, forms, explain_start(problem, forms))
         checkpoint.write(
             "mesh",
-            {"potentials": made.start.potentials},
+            {"potentials": made.start.potentials, "forms": dict(made.forms)},
             {
                 "positions": made.start.positions,
                 "scale": made.start.scale,
@@ -227,12 +224,11 @@ def _meshed(
         return made
     header, arrays = stored
     start = Start(arrays["positions"], arrays["scale"], tuple(header["potentials"]))
-    return Meshed(meshes_from_arrays(problem, arrays), start, None)
+    return Meshed(meshes_from_arrays(problem, arrays), header["forms"], start, None)
 
 
 def _sampled(
     problem: Problem,
-    forms: Forms,
     meshed: Meshed,
     folder: Path,
     repeat: int,
@@ -240,7 +236,7 @@ def _sampled(
     progress: Progress,
     force: bool,
 ) -> Draws:
-    function = population_model(problem.spec, problem.model, forms)
+    function = population_model(problem.spec, problem.model, meshed.forms)
     args = meshed.meshes.arguments(problem)
     return sample(
         target(function, args),
@@ -254,31 +250,27 @@ def _sampled(
     )
 
 
-def _certificate(
-    problem: Problem, forms: Forms, meshed: Meshed, draws: Draws
-) -> Certificate | None:
+def _certificate(problem: Problem, meshed: Meshed, draws: Draws) -> Certificate | None:
     """The solver's certificate on posterior draws; None without a mesh."""
     if not needs_certificate(problem):
         return None
     positions = draws.positions.reshape(-1, draws.positions.shape[-1])
     every = np.linspace(0, len(positions) - 1, min(DRAWS, len(positions))).astype(int)
     return certify(
-        mesh_likelihood(problem, forms, meshed.meshes),
-        reference_likelihood(problem, forms, meshed.meshes),
+        mesh_likelihood(problem, meshed.forms, meshed.meshes),
+        reference_likelihood(problem, meshed.forms, meshed.meshes),
         positions[every],
         draws.failures,
         problem.schedule.subjects,
     )
 
 
-def _choices(
-    forms: Forms, meshed: Meshed, certificate: Certificate | None
-) -> dict[str, Any]:
+def _choices(meshed: Meshed, certificate: Certificate | None) -> dict[str, Any]:
     """What was decided for this fit, for run.json."""
     meshes = meshed.meshes
     cohorts = {name: each.mesh.nodes for name, each in meshes.cohorts.items()}
     return {
-        "forms": dict(forms),
+        "forms": dict(meshed.forms),
         "nodes": None if meshes.patients is None else meshes.patients.nodes,
         **({"cohort_nodes": cohorts} if cohorts else {}),
         "certificate": None if certificate is None else certificate.to_dict(),

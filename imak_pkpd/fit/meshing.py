@@ -23,11 +23,18 @@ from imak_pkpd.fit.certificate import (
 )
 from imak_pkpd.fit.meshes import Meshes, event_mesh, fit_cohorts, needs_mesh
 from imak_pkpd.fit.mode import Explain
-from imak_pkpd.fit.posterior import SOLVED, population_model
+from imak_pkpd.fit.pilot_forms import pilot_choices, restated
+from imak_pkpd.fit.posterior import population_model, unsolved
 from imak_pkpd.fit.problem import Problem
 from imak_pkpd.fit.sites import sample_sites
-from imak_pkpd.fit.start import Start, make_start
-from imak_pkpd.fit.target import constrain_draws, target
+from imak_pkpd.fit.start import (
+    Start,
+    make_start,
+    start_at,
+    start_keys,
+    typical_draws,
+)
+from imak_pkpd.fit.target import Target, constrain_draws, target
 from imak_pkpd.model import AbstractModel
 from imak_pkpd.population.omega import Form
 from imak_pkpd.solve.calibrate import calibrate
@@ -42,12 +49,14 @@ Forms = Mapping[str, Form]
 
 
 class Meshed(NamedTuple):
-    """The meshes, the chains' start, and the meshes' certificate near the mode.
+    """The meshes, the forms of the effects, the chains' start, and the certificate of
+    the meshes near the mode.
 
     `certificate` is None without a mesh of ours: closed form, adaptive, static.
     """
 
     meshes: Meshes
+    forms: Forms
     start: Start
     certificate: Certificate | None
 
@@ -65,14 +74,37 @@ def make_meshes(problem: Problem, forms: Forms, explain: Explain) -> Meshed:
     made = target(population_model(spec, problem.model, forms), args)
     key = jax.random.key(spec.estimation.seed)
     start = make_start(made, args, spec.estimation, key, explain=explain)
+    forms, start = _informed(problem, forms, first, start)
+    meshed = Meshed(first, forms, start, None)
     if not needs_certificate(problem):
-        return Meshed(first, start, None)
-    draws = laplace_draws(start, DRAWS, spec.estimation.seed)
+        return meshed
+    own = target(population_model(spec, problem.model, forms), args)
+    draws = laplace_draws(own, args, start, DRAWS, spec.estimation.seed)
     if needs_mesh(problem):
-        values = constrain_draws(made, args, draws[None, :PILOTS], _before_solving)
+        values = constrain_draws(own, args, draws[None, :PILOTS], unsolved)
         sites = {name: value[0] for name, value in values.items()}
-        first = first._replace(patients=_placed(problem, forms, sites))
-    return certified(problem, forms, Meshed(first, start, None), draws)
+        placed = first._replace(patients=_placed(problem, forms, sites))
+        meshed = meshed._replace(meshes=placed)
+    return certified(problem, meshed, draws)
+
+
+def _informed(
+    problem: Problem, forms: Forms, meshes: Meshes, start: Start
+) -> tuple[Forms, Start]:
+    """The forms that suit what patients' data say at the mode, and the start in them.
+
+    From the prior nothing is known: the forms stay.
+    """
+    if start.mode is None:
+        return forms, start
+    spec, args = problem.spec, meshes.arguments(problem)
+    before = target(population_model(spec, problem.model, forms), args)
+    found = pilot_choices(spec.omega, forms, before, args, start.mode)
+    better = {**forms, **{name: choice.form for name, choice in found.items()}}
+    onto = target(population_model(spec, problem.model, better), args)
+    mode = restated(before, onto, args, start.mode, found)
+    _, key = start_keys(jax.random.key(spec.estimation.seed))
+    return better, start_at(onto, args, mode, spec.estimation, key)
 
 
 def _first_mesh(problem: Problem, forms: Forms) -> Mesh | None:
@@ -91,27 +123,20 @@ def _placed(problem: Problem, forms: Forms, sites: Mapping[str, np.ndarray]) -> 
     return calibrate(pilots, problem.schedule, dosing, problem.spec.solver.tolerance)
 
 
-def _before_solving(name: str) -> bool:
-    """The sites that need no solve: the others are not computed."""
-    return name not in SOLVED
-
-
 def certified(
-    problem: Problem,
-    forms: Forms,
-    meshed: Meshed,
-    draws: Float[np.ndarray, "draw d"],
+    problem: Problem, meshed: Meshed, draws: Float[np.ndarray, "draw d"]
 ) -> Meshed:
     """The mesh halved until the certificate passes on `draws`, at most four times."""
-    reference = reference_likelihood(problem, forms, meshed.meshes)
-    meshes, subjects = meshed.meshes, problem.schedule.subjects
+    meshes, forms = meshed.meshes, meshed.forms
+    reference = reference_likelihood(problem, forms, meshes)
+    subjects = problem.schedule.subjects
     for halving in range(HALVINGS + 1):
         ours = mesh_likelihood(problem, forms, meshes)
         result = certify(ours, reference, draws, draws[:0], subjects)
         if result.certified or halving == HALVINGS:
             break
         meshes = meshes.halved(problem)
-    return Meshed(meshes, meshed.start, result)
+    return meshed._replace(meshes=meshes, certificate=result)
 
 
 def mesh_likelihood(problem: Problem, forms: Forms, meshes: Meshes) -> Likelihood:
@@ -130,14 +155,12 @@ def reference_likelihood(problem: Problem, forms: Forms, meshes: Meshes) -> Like
 
 
 def laplace_draws(
-    start: Start, count: int, seed_number: int
+    target: Target, args: tuple, start: Start, count: int, seed_number: int
 ) -> Float[np.ndarray, "draw d"]:
-    """Draws of the normal approximation around the chains' starts."""
+    """Draws around the mode; from the prior around where the chains start."""
     rng = np.random.default_rng(seed_number)
-    centre = start.positions.mean(0)
-    noise = rng.standard_normal((count, len(centre)))
-    moved = noise @ start.scale.T if start.scale.ndim == 2 else noise * start.scale
-    return centre + moved
+    centre = start.positions.mean(0) if start.mode is None else start.mode.position
+    return typical_draws(target, args, centre, start.scale, count, rng)
 
 
 def prior_pilot(problem: Problem, forms: Forms) -> AbstractModel:

@@ -77,16 +77,22 @@ def find_mode(
         for start in finite_starts(target, args, key, starts, explain)
     ]
     ends = sorted((climb(start, args) for start in begin), key=lambda end: end[1])
-    position, potential = ends[0]
+    position, _ = ends[0]
     for _ in range(0 if free.all() else _ROUNDS):
         moved = update(position, curvature(target, position, args), args)
         there, value = climb(moved, args)
         if not np.isfinite(value):
             break  # the omegas before are good enough to start from
-        position, potential = there, value
-    reached = tuple(end[1] for end in ends)
-    hessian = curvature(target, position, args)
-    return Mode(position, potential, hessian, reached)
+        position = there
+    return mode_at(target, position, args, tuple(end[1] for end in ends))
+
+
+def mode_at(
+    target: Target, position: Vector, args: tuple, potentials: tuple[float, ...]
+) -> Mode:
+    """The place with its potential and curvature; `potentials` as in `Mode`."""
+    potential = float(target.evaluate(position, args)[0])
+    return Mode(position, potential, curvature(target, position, args), potentials)
 
 
 def finite_starts(

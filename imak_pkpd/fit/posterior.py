@@ -29,6 +29,12 @@ from imak_pkpd.solve.trajectory import predict
 SOLVED = ("log_likelihood", "solve_status", "fact_log_likelihood")
 """The named values that need a solve."""
 
+
+def unsolved(name: str) -> bool:
+    """Whether a site needs no solve: to keep these alone solves nothing."""
+    return name not in SOLVED
+
+
 Cohorts = Mapping[str, Arrays]
 """Patients, schedule and mesh of every virtual cohort, by its name."""
 

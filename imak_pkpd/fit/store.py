@@ -18,7 +18,7 @@ from imak_pkpd.fit.joint_store import of_facts
 from imak_pkpd.fit.meshes import Meshes, event_mesh, needs_mesh
 from imak_pkpd.fit.meshing import Forms
 from imak_pkpd.fit.patient_groups import patient_groups, predictive_group, rows_of
-from imak_pkpd.fit.posterior import SOLVED, population_model, sample_all
+from imak_pkpd.fit.posterior import population_model, sample_all, unsolved
 from imak_pkpd.fit.problem import Problem
 from imak_pkpd.fit.provenance import versions
 from imak_pkpd.fit.sample import Draws
@@ -60,7 +60,7 @@ def result_tree(
     every = max(draws.positions.shape[1] // PREDICTED, 1)
     kept = np.arange(0, draws.positions.shape[1], every)
     by_subject = values["log_likelihood"]
-    values = {name: value for name, value in values.items() if name not in SOLVED}
+    values = {name: value for name, value in values.items() if unsolved(name)}
     prior, prior_replicates = _prior(problem, forms, meshes.cohorts)
     latent = Simulator(problem.spec, problem.model, forms).latent(problem.schedule)
     chains = draws.positions.shape[0]

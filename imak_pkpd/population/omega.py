@@ -28,7 +28,7 @@ Form = Literal["auto", "z", "centred", "deviation"]
 z          eta = omega * z, z standard normal: where data say little of one patient
 deviation  eta itself: where they say much
 centred    theta + covariate effects + eta, on the parameter's scale
-auto       one of the first two, by `resolve_forms`
+auto       one of the first two: first by `resolve_forms`, then by what a pilot says
 """
 
 
