@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 GROUND = {"model", "data", "population"}
-BELOW_FIT = GROUND | {"solve", "observe", "estimand", "evidence"}
+BELOW_FIT = GROUND | {"solve", "observe", "estimand", "evidence", "choice"}
 MAY_IMPORT: dict[str, set[str]] = {
     "model": set(),
     "data": set(),
@@ -16,6 +16,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "observe": GROUND,
     "estimand": {"solve"},
     "evidence": {"population"},
+    "choice": {"population"},
     "fit": BELOW_FIT,
     "check": BELOW_FIT | {"fit"},
     "decide": BELOW_FIT | {"fit"},

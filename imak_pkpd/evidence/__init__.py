@@ -8,7 +8,10 @@
 A virtual patient is a node of an integral over patients, never a record.
 """
 
-from imak_pkpd.evidence.design import CohortBlock as CohortBlock
+from imak_pkpd.evidence.design import (
+    CohortBlock as CohortBlock,
+    DoseDesign as DoseDesign,
+)
 from imak_pkpd.evidence.facts import (
     AtLeastFact as AtLeastFact,
     BinomialFact as BinomialFact,

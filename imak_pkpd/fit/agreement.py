@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from imak_pkpd.data import Dataset
+from imak_pkpd.fit.decision_agreement import decision_findings
 from imak_pkpd.fit.evidence_agreement import evidence_findings
 from imak_pkpd.fit.lines import Key
 from imak_pkpd.fit.sampler import sampler_findings
@@ -47,6 +48,7 @@ def check_fit(spec: FitSpec, model: type[AnyModel]) -> list[str]:
         *_data(spec, model),
         *evidence_findings(spec, model),
         *scenario_findings(spec, known),
+        *decision_findings(spec),
         *sampler_findings(spec),
     ]
     return [spec.source.sentence(path, text) for path, text in found]

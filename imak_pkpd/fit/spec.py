@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
+from imak_pkpd.choice import DecisionBlock
 from imak_pkpd.data.block import DataBlock
 from imak_pkpd.estimand import EstimandBlock
 from imak_pkpd.evidence import (
@@ -31,6 +32,8 @@ from imak_pkpd.population.omega import OmegaBlock
 from imak_pkpd.population.prior import AbstractPrior, ThetaBlock
 from imak_pkpd.solve.block import SolverBlock
 
+_NOT_FITTED = {"path", "based_on", "decision"}
+
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 """A key that TOML takes without quotes."""
 
@@ -38,8 +41,8 @@ BARE = re.compile(r"[A-Za-z0-9_-]+")
 class FitSpec(BaseModel):
     """A fit file: `data.file` is relative to its folder, `model` is resolved.
 
-    Two specs are equal, and have one hash, when they say the same: where the file
-    lies and how it is split over `based_on` does not count.
+    Two specs are equal, and have one hash, when they fit the same: where the file
+    lies, how it is split over `based_on`, and its [decision] do not count.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +61,7 @@ class FitSpec(BaseModel):
     evidence: dict[str, EvidenceBlock] = {}
     scenario: dict[str, ScenarioBlock] = {}
     estimand: dict[str, EstimandBlock] = {}
+    decision: DecisionBlock | None = None
     solver: SolverBlock = SolverBlock.model_validate({})
     estimation: EstimationBlock = EstimationBlock()
     _source: Source = PrivateAttr(default_factory=Source)
@@ -90,7 +94,7 @@ class FitSpec(BaseModel):
 
     def canonical(self) -> dict[str, Any]:
         """What the spec says, as JSON values; the model relative to the fit file."""
-        said = self.model_dump(mode="json", exclude={"path", "based_on"})
+        said = self.model_dump(mode="json", exclude=_NOT_FITTED)
         said["model"] = Path(os.path.relpath(self.model, self.folder)).as_posix()
         return said
 
@@ -107,8 +111,7 @@ class FitSpec(BaseModel):
         return isinstance(other, FitSpec) and self.sha256 == other.sha256
 
     def __str__(self) -> str:
-        away = {"path", "based_on"}
-        said = self.model_dump(mode="json", exclude_defaults=True, exclude=away)
+        said = self.model_dump(mode="json", exclude_defaults=True, exclude=_NOT_FITTED)
         said["model"] = self.canonical()["model"]
         said["solver"] = self.solver.model_dump(mode="json")
         said["estimation"] = self.estimation.model_dump(mode="json")

@@ -138,7 +138,29 @@ def virtual_cohort(
     if like is not None:
         return with_patients(like, _who(spec, name, patients, scramble))
     made = unplaced_cohort(spec, model, name, patients, scramble)
-    return replace(made, mesh=_mesh(made))
+    few = with_patients(made, first_patients(made.patients, PILOT_PATIENTS))
+    drawn = prior_sites(few, draws=PILOTS, number=made.block.seed)
+    at = [{n: jnp.asarray(v[i]) for n, v in drawn.items()} for i in range(PILOTS)]
+    return placed_cohort(made, [few.individuals(sites) for sites in at])
+
+
+def placed_cohort(
+    cohort: Virtual, pilots: Sequence[tuple[AbstractModel, Schedule]]
+) -> Virtual:
+    """The cohort on common steps for all patients, which suit the pilots.
+
+    Pilots are some of its patients at several draws, on the schedule of the first.
+    """
+    made = calibrate(
+        [model for model, _ in pilots],
+        pilots[0][1],
+        declared_dosing(cohort.model),
+        cohort.block.tolerance,
+        cohort.stepper,
+        SHARE,
+    )
+    steps = np.unique(np.asarray(made.clock))
+    return replace(cohort, mesh=_events(cohort.schedule, cohort.model, steps))
 
 
 def unplaced_cohort(
@@ -335,21 +357,3 @@ def _events(
 ) -> Mesh:
     extra = [np.asarray(steps, float)] * schedule.subjects
     return build_mesh(schedule, declared_dosing(model), extra)
-
-
-def _mesh(cohort: Virtual) -> Mesh:
-    """Common steps for all patients, placed by prior draws of the first of them."""
-    few = with_patients(cohort, first_patients(cohort.patients, PILOT_PATIENTS))
-    drawn = prior_sites(few, draws=PILOTS, number=cohort.block.seed)
-    at = [{n: jnp.asarray(v[i]) for n, v in drawn.items()} for i in range(PILOTS)]
-    pilots = [few.individuals(sites) for sites in at]
-    made = calibrate(
-        [model for model, _ in pilots],
-        pilots[0][1],
-        declared_dosing(cohort.model),
-        cohort.block.tolerance,
-        cohort.stepper,
-        SHARE,
-    )
-    steps = np.unique(np.asarray(made.clock))
-    return _events(cohort.schedule, cohort.model, steps)

@@ -5,12 +5,14 @@ has the evidence beside the patients, and chains or weights as it was sampled.
 The front page is made last and comes first (`sections.front`).
 """
 
+from imak_pkpd.decide.store import read_decisions
 from imak_pkpd.report.blocks import Section
 from imak_pkpd.report.run import Run
 from imak_pkpd.report.sections import (
     cohort,
     computation,
     data,
+    dose,
     estimands,
     evidence,
     goodness,
@@ -76,6 +78,12 @@ OF_BOTH_TEMPERED = (
 
 def sections_of(run: Run) -> tuple[Section, ...]:
     """The chapters of this run, in the order of the page."""
+    found = _without_dose(run)
+    chosen = (dose.SECTION,) if read_decisions(run.folder) else ()
+    return (*found[:-1], *chosen, *found[-1:])
+
+
+def _without_dose(run: Run) -> tuple[Section, ...]:
     if run.weighted:
         return OF_BOTH_TEMPERED if run.with_patients else OF_FACTS
     return OF_BOTH if run.with_facts else OF_PATIENTS

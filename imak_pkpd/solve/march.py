@@ -30,6 +30,10 @@ from imak_pkpd.solve.stepper import AbstractStepper, Crossing
 from imak_pkpd.solve.subject import InputsAt, at_setting, change_at, inputs_between
 from imak_pkpd.solve.tableau import Vector
 
+HUGE = 1e50
+"""No amount and no count of cells: a step that overshoots so far has failed, though its
+number is finite (the Earth has some 1e50 atoms)."""
+
 
 class Stop(NamedTuple):
     """One node: what happens there, and the interval that follows."""
@@ -86,7 +90,7 @@ def march(
         acted = _act(here, schedule, stop, state, zero, steady, unravel)
         crossing = Crossing(here, inputs_of(schedule, stop), unravel)
         step = stepper(crossing, stop.time, acted, stop.length)
-        finite = jnp.all(jnp.isfinite(step.state))
+        finite = jnp.all(jnp.abs(step.state) < HUGE)  # of a NaN this is false
         problem = jnp.where(finite, step.status, SolveStatus.not_finite)
         first_failure = (status == SolveStatus.ok) & (problem != SolveStatus.ok)
         status = jnp.where(first_failure, problem, status).astype(jnp.int32)

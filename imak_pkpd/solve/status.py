@@ -22,8 +22,8 @@ class SolveStatus(enum.IntEnum):
 
 _ADVICE = {
     SolveStatus.ok: "solved",
-    SolveStatus.not_finite: "a state became infinite or NaN: look at the priors of the "
-    "parameters named, or refine [solver] tolerance",
+    SolveStatus.not_finite: "a state became NaN or beyond 1e50: look at the priors of "
+    "the parameters named, or refine [solver] tolerance",
     SolveStatus.too_many_steps: "the adaptive solver used all its steps: the model is "
     "stiff here, or a parameter is far from any plausible value",
     SolveStatus.no_steady_state: "no steady state was found: elimination may be slower "

@@ -1,0 +1,228 @@
+"""`decide`: from draws of a posterior to a dose, with how sure it is and why.
+
+1. Every design of the table, on common draws and patients.
+2. From the best admissible one to the best amounts between the bounds, by gradients.
+3. Those amounts, rounded, are designs of the table too: the best of all is chosen.
+4. What else is as good, and which utilities and priors would have chosen otherwise.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from imak_pkpd.choice import DecisionBlock
+from imak_pkpd.decide.designs import Treated, layouts, shown_amounts, treated
+from imak_pkpd.decide.draws import thinned
+from imak_pkpd.decide.evaluate import (
+    Batch,
+    Evaluated,
+    batches,
+    evaluate,
+    solver_error,
+)
+from imak_pkpd.decide.optimum import Optimum, best_amounts
+from imak_pkpd.decide.sensitivity import Otherwise, other_priors, other_utilities
+from imak_pkpd.decide.table import Row, Table
+from imak_pkpd.fit.spec import FitSpec
+from imak_pkpd.model import AbstractModel
+from imak_pkpd.solve.stepper import Adaptive
+
+REFERENCE = Adaptive(1e-6, 1e-6)  # far below the error of a step of the mesh
+
+Sites = Mapping[str, np.ndarray]
+Seen = Mapping[str, tuple[float, float] | None]
+Amounts = Float[np.ndarray, " dose"]
+
+
+@dataclass(frozen=True)
+class DoseDecision:
+    """The table, the chosen design or none, and what speaks for and against it.
+
+    `rows` of the table in its order; `chosen` and `second` are places in it, None: no
+    design is admissible. `wrong` is the share of draws in which another design is
+    better by more than the margin; `as_good` are the places of designs within it.
+    `optimum` is the one between the bounds, before rounding. `error` is the largest
+    error of a mean utility by the solver.
+    """
+
+    block: DecisionBlock
+    rows: Sequence[Row]
+    chosen: int | None
+    second: int | None
+    wrong: float
+    as_good: tuple[int, ...]
+    optimum: Optimum | None
+    utilities: tuple[Otherwise, ...]
+    priors: tuple[Otherwise, ...]
+    error: float
+    seen: Seen
+
+
+class _Part(NamedTuple):
+    """One layout with its batches."""
+
+    made: Treated
+    some: Sequence[Batch]
+
+
+def decide(
+    spec: FitSpec,
+    model: type[AbstractModel],
+    sites: Sites,
+    seen: Seen,
+    stage: Callable[[str], None] = lambda text: None,
+) -> DoseDecision:
+    """The decision of [decision] at draws of the shared sites, [draw, ...]."""
+    block = decision_of(spec)
+    parts = list(_parts(spec, block, model, sites, stage))
+    shown = shown_amounts(block)
+    many = list(_evaluated(parts, [shown] * len(parts), stage))
+    table, optimum = Table(block, many, seen), None
+    if block.free:
+        stage("from the best of the table to the best amounts between")
+        part, start = _start(table, parts)
+        optimum = best_amounts(part.made, part.some, start)
+        rounded = np.asarray(list(_rounded(block, optimum.amounts)))
+        many += _evaluated([part], [rounded], stage)
+        table = Table(block, many, seen)
+    stage("checking the solver")
+    error = max(
+        solver_error(part.made, part.some, found, REFERENCE)
+        for part, found in zip(parts, many, strict=False)
+    )
+    drawn = thinned(sites, block.draws * block.batches)
+    return _decision(table, optimum, error, spec, model, drawn, seen)
+
+
+def table_with(
+    spec: FitSpec,
+    model: type[AbstractModel],
+    sites: Sites,
+    seen: Seen,
+    row: Row | None,
+    stage: Callable[[str], None],
+) -> tuple[Table, int | None]:
+    """The table of the shown designs and of that of `row`, and where that one is."""
+    block = decision_of(spec)
+    parts = list(_parts(spec, block, model, sites, stage))
+    shown = shown_amounts(block)
+    many = list(_evaluated(parts, [shown] * len(parts), stage))
+    if row is None:
+        return Table(block, many, seen), None
+    own = next(part for part in parts if part.made.layout == row.layout)
+    many += _evaluated([own], [np.array([[*row.amounts.values()]])], stage)
+    table = Table(block, many, seen)
+    return table, table.size - 1
+
+
+def decision_of(spec: FitSpec) -> DecisionBlock:
+    """The [decision] of a fit file; a `ValueError` where there is none."""
+    if spec.decision is None:
+        raise ValueError(
+            f"{spec.path.name} has no [decision]: write which cohort is treated, what "
+            "may be chosen, and the utility"
+        )
+    return spec.decision
+
+
+def _parts(
+    spec: FitSpec,
+    block: DecisionBlock,
+    model: type[AbstractModel],
+    sites: Sites,
+    stage: Callable[[str], None],
+) -> Iterator[_Part]:
+    for layout in layouts(block):
+        stage(" ".join(("placing the steps of the virtual patients", layout.words)))
+        made = treated(spec, block, model, layout, sites)
+        yield _Part(made, batches(made, block, sites))
+
+
+def _evaluated(
+    parts: Sequence[_Part],
+    amounts: Sequence[Float[np.ndarray, "design dose"]],
+    stage: Callable[[str], None],
+) -> Iterator[Evaluated]:
+    total = sum(len(p.some) * len(a) for p, a in zip(parts, amounts, strict=True))
+    done = 0
+
+    def advance(solved: int) -> None:
+        nonlocal done
+        done += solved
+        stage(f"designs: {done} of {total} batches")
+
+    for part, own in zip(parts, amounts, strict=True):
+        yield evaluate(part.made, part.some, own, advance)
+
+
+def _start(table: Table, parts: Sequence[_Part]) -> tuple[_Part, Amounts]:
+    """The best admissible design; where none is, the one nearest to its limits."""
+    place = table.best()
+    if place is None:
+        rows = table.rows()
+        excess = [
+            sum(
+                max(0.0, each.mean - table.block.limit[name].at_most)
+                for name, each in row.limits.items()
+            )
+            for row in rows
+        ]
+        place = int(np.argmin(excess))
+    which, own = divmod(place, len(table.parts[0].amounts))
+    return parts[which], np.asarray(table.parts[which].amounts[own], float)
+
+
+def _rounded(block: DecisionBlock, amounts: Amounts) -> Iterator[list[float]]:
+    """The amounts rounded, and each free one also a rounding step lower or higher."""
+    ways = []
+    for choice, amount in zip(block.amount.values(), amounts, strict=True):
+        amount = float(amount)
+        near = {choice.rounded(amount * (1.0 + d)) for d in _steps(choice.digits)}
+        ways.append(sorted(near) if choice.free else [amount])
+    for combination in product(*ways):
+        yield list(combination)
+
+
+def _steps(digits: int) -> tuple[float, float, float]:
+    """Relative: half a last digit down, none, half a last digit up."""
+    half = 0.5 * 10.0 ** (1 - digits)
+    return (-half, 0.0, half)
+
+
+def _decision(
+    table: Table,
+    optimum: Optimum | None,
+    error: float,
+    spec: FitSpec,
+    model: type[AbstractModel],
+    drawn: Sites,
+    seen: Seen,
+) -> DoseDecision:
+    chosen, rows = table.best(), table.rows()
+    nothing = DoseDecision(
+        table.block, rows, None, None, np.nan, (), optimum, (), (), error, seen
+    )
+    if chosen is None:
+        return nothing
+    others = np.where(table.holds, table.utility, -np.inf)
+    others[chosen] = -np.inf
+    return replace(
+        nothing,
+        chosen=chosen,
+        second=int(np.argmax(others)) if np.isfinite(others).any() else None,
+        wrong=_wrong(table, chosen),
+        as_good=tuple(np.flatnonzero(table.as_good()).tolist()),
+        utilities=tuple(other_utilities(table, chosen)),
+        priors=tuple(other_priors(table, spec, model, drawn, chosen)),
+    )
+
+
+def _wrong(table: Table, chosen: int) -> float:
+    """The share of draws in which another admissible design is better by the margin."""
+    utility = np.where(table.holds, table.flat("utility"), -np.inf)
+    gain = utility.max(-1) - utility[:, chosen]
+    return float(np.mean(gain > table.block.margin))

@@ -1,0 +1,163 @@
+"""What can be chosen, as designs of a cohort: amounts, on a layout of times and groups.
+
+A layout has its own schedule and its own steps; amounts are numbers of a compiled
+program, so that there are gradients in them and no amount compiles anything.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from imak_pkpd.choice import DecisionBlock
+from imak_pkpd.data.schedule import Schedule
+from imak_pkpd.evidence import CohortBlock
+from imak_pkpd.fit.spec import FitSpec
+from imak_pkpd.fit.virtual import (
+    PILOT_PATIENTS,
+    Sites,
+    Virtual,
+    first_patients,
+    placed_cohort,
+    unplaced_cohort,
+    virtual_cohort,
+    with_patients,
+)
+from imak_pkpd.model import AbstractModel
+
+PILOTS = 32  # posterior draws that place the steps
+
+Amounts = Float[Array, " dose"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Times by dose and shares by group; what is not chosen is the cohort's own."""
+
+    times: Mapping[str, tuple[float, ...]]
+    group: Mapping[str, float]
+
+    @property
+    def words(self) -> str:
+        """What distinguishes it, for a table; empty where nothing is chosen."""
+        times = (f"{n} at {_listed(each)}" for n, each in self.times.items())
+        groups = (f"{n} {share:g}" for n, share in self.group.items())
+        return ", ".join((*times, *groups))
+
+
+def _listed(times: Sequence[float]) -> str:
+    return " + ".join(f"{time:g}" for time in times)
+
+
+def layouts(block: DecisionBlock) -> Iterator[Layout]:
+    """Every combination of what is chosen among options."""
+    times = [[(name, o) for o in each.options] for name, each in block.times.items()]
+    groups = [[(name, s) for s in shares] for name, shares in block.group.items()]
+    for chosen in product(*times, *groups):
+        yield Layout(
+            dict(chosen[: len(times)]),  # type: ignore[arg-type]
+            dict(chosen[len(times) :]),  # type: ignore[arg-type]
+        )
+
+
+def shown_amounts(block: DecisionBlock) -> Float[np.ndarray, "design dose"]:
+    """Every combination of the amounts of the table; one empty row without any."""
+    rows = list(product(*(each.shown for each in block.amount.values())))
+    return np.asarray(rows, float).reshape(len(rows), len(block.amount))
+
+
+def laid_out(cohort: CohortBlock, block: DecisionBlock, layout: Layout) -> CohortBlock:
+    """The cohort as it would be treated."""
+    doses = dict(cohort.dose)
+    for name, times in layout.times.items():
+        doses[name] = doses[name].model_copy(update={"times": times})
+    for name, choice in block.amount.items():
+        doses[name] = doses[name].model_copy(update={"gsd": choice.gsd})
+    groups = {
+        name: each.model_copy(update={"share": layout.group.get(name, each.share)})
+        for name, each in cohort.group.items()
+    }
+    return cohort.model_copy(update={"dose": doses, "group": groups})
+
+
+@dataclass(frozen=True, eq=False)
+class Treated:
+    """A cohort in one layout: `parts` are what each time gets of a chosen amount."""
+
+    block: DecisionBlock
+    layout: Layout
+    cohort: Virtual
+    parts: Mapping[str, float]
+
+    def individuals(
+        self, sites: Sites, amounts: Amounts
+    ) -> tuple[AbstractModel, Schedule]:
+        """All patients at one draw, given these amounts, no more than their caps."""
+        own = dict(zip(self.block.amount, amounts, strict=True))
+        named = {
+            f"{self.cohort.name}_{name}_amount": amount * self.parts[name]
+            for name, amount in own.items()
+        }
+        model, schedule = self.cohort.individuals({**sites, **named})
+        most = [self._cap(name) for name in schedule.dose_names]
+        given = schedule.doses.amount
+        capped = jnp.minimum(given, jnp.asarray(most)[schedule.doses.name])
+        return model, eqx.tree_at(lambda s: s.doses.amount, schedule, capped)
+
+    def _cap(self, dose: str) -> float:
+        choice = self.block.amount.get(dose)
+        if choice is None or choice.cap is None:
+            return np.inf
+        return choice.cap * self.parts[dose]
+
+    def batch(self, number: int) -> "Treated":
+        """The same layout with other patients, on the same steps."""
+        own, many = self.cohort, self.block.patients
+        other = virtual_cohort(own.spec, own.model, own.name, many, number, like=own)
+        return replace(self, cohort=other)
+
+
+def treated(
+    spec: FitSpec,
+    block: DecisionBlock,
+    model: type[AbstractModel],
+    layout: Layout,
+    sites: Mapping[str, np.ndarray],
+) -> Treated:
+    """A layout, with steps that suit draws of the posterior at all amounts."""
+    design = laid_out(spec.cohort[block.cohort], block, layout)
+    own = spec.model_copy(update={"cohort": {**spec.cohort, block.cohort: design}})
+    bare = unplaced_cohort(own, model, block.cohort, block.patients)
+    split = {name: each.split for name, each in block.times.items()}
+    parts = {
+        name: 1.0 / len(design.dose[name].times) if split.get(name) else 1.0
+        for name in block.amount
+    }
+    made = Treated(block, layout, bare, parts)
+    return replace(made, cohort=placed_cohort(bare, list(_pilots(made, sites))))
+
+
+def _pilots(
+    made: Treated, sites: Mapping[str, np.ndarray]
+) -> Iterator[tuple[AbstractModel, Schedule]]:
+    """The first patients at some draws, at the highest amounts: all is fastest there.
+
+    What that means for lower ones is checked by the reference (`solver_error`).
+    """
+    some = first_patients(made.cohort.patients, PILOT_PATIENTS)
+    few = replace(made, cohort=with_patients(made.cohort, some))
+    draws = min(PILOTS, len(next(iter(sites.values()))))
+    for place in range(draws):
+        at = {n: jnp.asarray(value[place]) for n, value in sites.items()}
+        yield few.individuals(at, between(made.block, 1.0))
+
+
+def between(block: DecisionBlock, part: float | Float[Array, " dose"]) -> Amounts:
+    """Amounts so far between the lowest and the highest ones, in logarithm."""
+    ends = [(each.shown[0], each.shown[-1]) for each in block.amount.values()]
+    low, high = jnp.asarray(ends, float).reshape(-1, 2).T
+    return low * (high / low) ** jnp.asarray(part)

@@ -1,0 +1,155 @@
+"""A decision as JSON and as a table: the same numbers as on the screen."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from imak_pkpd.decide.decision import DoseDecision
+from imak_pkpd.decide.optimum import Optimum
+from imak_pkpd.decide.sensitivity import Otherwise
+from imak_pkpd.decide.table import Row
+
+NOTICE = "Research use, not a medical device."
+UNSEEN = "none: the effect of a dose rests on the model and its priors"
+
+
+def dose_frame(decision: DoseDecision) -> pd.DataFrame:
+    """One row per design, in the order of the table."""
+    return pd.DataFrame([_cells(decision, i) for i in range(len(decision.rows))])
+
+
+def _cells(decision: DoseDecision, place: int) -> dict[str, Any]:
+    near = place in decision.as_good
+    own = row_document(decision.rows[place])
+    return {**own, "chosen": place == decision.chosen, "as_good": near}
+
+
+def row_document(row: Row) -> dict[str, Any]:
+    """One design with all its numbers."""
+    low, high = row.utility_interval
+    made = {
+        "design": design_words(row),
+        "layout": row.layout.words,
+        **row.amounts,
+        "admissible": row.admissible,
+        "why_not": row.why_not,
+        "utility": row.utility,
+        "utility_se": row.utility_se,
+        "utility_q05": low,
+        "utility_q95": high,
+        "p_best": row.best,
+        "expected_loss": row.loss,
+        **_limits(row),
+        **_estimands(row),
+        "unsolved": row.failed,
+        "extrapolated": ", ".join(row.extrapolated),
+    }
+    return _plain(made)
+
+
+def _limits(row: Row) -> dict[str, float]:
+    return {
+        f"limit {name}{key}": value
+        for name, each in row.limits.items()
+        for key, value in (("", each.mean), (" se", each.se), (" broken", each.broken))
+    }
+
+
+def _estimands(row: Row) -> dict[str, float]:
+    made: dict[str, float] = {}
+    for name, mean in row.means.items():
+        low, high = row.intervals[name]
+        made |= {name: mean, f"{name} se": row.errors[name]}
+        made |= {f"{name} q05": low, f"{name} q95": high}
+    for name, (low, middle, high) in row.spread.items():
+        made |= {f"{name} patients q05": low, f"{name} patients q50": middle}
+        made |= {f"{name} patients q95": high}
+    return made
+
+
+def dose_document(decision: DoseDecision) -> dict[str, Any]:
+    """All of a decision; what does not exist is null."""
+    frame = dose_frame(decision)
+    return {
+        "notice": NOTICE,
+        "decision": decision.block.model_dump(mode="json", exclude_none=True),
+        "doses_seen": {
+            name: UNSEEN if ends is None else list(ends)
+            for name, ends in decision.seen.items()
+        },
+        "sentence": sentence(decision),
+        "chosen": _of(frame, decision.chosen),
+        "second": _of(frame, decision.second),
+        "p_wrong_by_margin": _number(decision.wrong),
+        "optimum": _optimum(decision.optimum),
+        "other_utilities": [_other(each, frame) for each in decision.utilities],
+        "other_priors": [_other(each, frame) for each in decision.priors],
+        "solver_error": decision.error,
+        "table": [_plain(row) for row in frame.to_dict("records")],
+    }
+
+
+def sentence(decision: DoseDecision) -> str:
+    """What is recommended, what comes next, and how likely that is wrong."""
+    if decision.chosen is None:
+        return f"No design qualifies: {_least_broken(decision)}."
+    row, margin = decision.rows[decision.chosen], decision.block.margin
+    said = (
+        f"Recommended: {design_words(row)} (expected utility {row.utility:.3g} ± "
+        f"{row.utility_se:.1g}); another design is better by more than {margin:g} with "
+        f"probability {decision.wrong:.2g}"
+    )
+    if decision.second is not None:
+        other = decision.rows[decision.second]
+        said += f"; next best: {design_words(other)} ({other.utility:.3g})"
+    if row.extrapolated:
+        said += f"; beyond the doses seen: {', '.join(row.extrapolated)}"
+    return f"{said}."
+
+
+def design_words(row: Row) -> str:
+    """A design in words: amounts, then times and groups."""
+    amounts = (f"{name} {amount:.3g}" for name, amount in row.amounts.items())
+    return ", ".join([*amounts, *([row.layout.words] if row.layout.words else [])])
+
+
+def _least_broken(decision: DoseDecision) -> str:
+    """The limits that no design keeps, or that none keeps together."""
+    limits = decision.block.limit
+    never = [
+        f"{name} is at least {min(row.limits[name].mean for row in decision.rows):.3g}"
+        for name in limits
+        if not any(row.limits[name].holds for row in decision.rows)
+    ]
+    return "; ".join(never) or "every design breaks one of the limits"
+
+
+def _of(frame: pd.DataFrame, place: int | None) -> dict[str, Any] | None:
+    return None if place is None else _plain(frame.iloc[place].to_dict())
+
+
+def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(name): _number(value) for name, value in row.items()}
+
+
+def _number(value: Any) -> Any:
+    """As JSON has it: no NaN, no NumPy."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _optimum(found: Optimum | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    made = found._asdict()
+    made["amounts"] = found.amounts.tolist()
+    made["amounts_se"] = found.amounts_se.tolist()
+    return made
+
+
+def _other(each: Otherwise, frame: pd.DataFrame) -> dict[str, Any]:
+    best = None if each.best is None else str(frame["design"].iloc[each.best])
+    return {"change": each.change, "best": best, "loss": _number(each.loss)}

@@ -1,0 +1,247 @@
+"""Every design on the same draws and patients: means, spreads, and what patients get.
+
+Numbers are common to all designs, so that differences between designs are far surer
+than the designs themselves. Each batch has its own draws and patients.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from imak_pkpd.choice import DecisionBlock
+from imak_pkpd.decide.designs import Layout, Treated
+from imak_pkpd.decide.draws import thinned
+from imak_pkpd.estimand import Outcome
+from imak_pkpd.fit.over_draws import LANES
+from imak_pkpd.fit.virtual import Arrays
+from imak_pkpd.solve.stepper import AbstractStepper
+
+QUANTILES = (0.05, 0.5, 0.95)  # of patients
+CHANGES = (0.5, 2.0)  # of one summand of the utility, for its sensitivity
+SPREAD = "spread "  # before an estimand: quantiles of patients
+CHECKED = 4  # draws that are solved by the reference too
+SOFT = 0.05  # of a time limit: how soft a share is made for its gradient
+
+Numbers = dict[str, Float[Array, "..."]]
+Rows = Float[np.ndarray, "batch draw design"]
+
+
+class Batch(NamedTuple):
+    """Draws and patients of their own."""
+
+    sites: Mapping[str, np.ndarray]
+    arrays: Arrays
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """All designs of one layout.
+
+    `amounts` by design; `means` over patients of every estimand, of `utility`, of its
+    variants `utility[i]*w`, of the limits `limit[name]`, and `failed`; `spread` of
+    patients by estimand (quantiles, the mean over draws).
+    """
+
+    layout: Layout
+    amounts: Float[np.ndarray, "design dose"]
+    means: Mapping[str, Rows]
+    spread: Mapping[str, Float[np.ndarray, "design quantile"]]
+
+
+def batches(
+    made: Treated, block: DecisionBlock, sites: Mapping[str, np.ndarray]
+) -> list[Batch]:
+    """So many draws in their order for every batch, and its own quasi-random points."""
+    drawn = thinned(sites, block.draws * block.batches)
+    parts = [
+        {n: v[i * block.draws : (i + 1) * block.draws] for n, v in drawn.items()}
+        for i in range(block.batches)
+    ]
+    return [
+        Batch(part, made.batch(block.seed + number).cohort.arrays)
+        for number, part in enumerate(parts)
+    ]
+
+
+def evaluate(
+    made: Treated,
+    some: Sequence[Batch],
+    amounts: Float[np.ndarray, "design dose"],
+    advance: Callable[[int], None] = lambda solved: None,
+) -> Evaluated:
+    """All of `amounts` in one layout: one batch of one design at once on every core."""
+    run = _program(made, "table")
+    found = on_all_cores(run, [(b, row) for b in some for row in amounts], advance)
+    shape = (len(some), len(amounts))
+    stacked = {
+        name: np.stack([each[name] for each in found]).reshape(*shape, -1)
+        for name in found[0]
+        if not name.startswith(SPREAD)
+    }
+    spread = {
+        name.removeprefix(SPREAD): np.stack([each[name].mean(0) for each in found])
+        .reshape(*shape, -1)
+        .mean(0)
+        for name in found[0]
+        if name.startswith(SPREAD)
+    }
+    means = {name: value.swapaxes(1, 2) for name, value in stacked.items()}
+    return Evaluated(made.layout, amounts, means, spread)
+
+
+def on_all_cores(
+    run: Callable[..., Mapping[str, Array]],
+    asked: Sequence[tuple[Batch, np.ndarray]],
+    advance: Callable[[int], None] = lambda solved: None,
+) -> list[dict[str, np.ndarray]]:
+    """What `run` gives for every batch with its amounts; the first call compiles it."""
+
+    def one(batch: Batch, amounts: np.ndarray) -> dict[str, np.ndarray]:
+        found = run(batch.sites, batch.arrays, jnp.asarray(amounts))
+        advance(1)
+        return {name: np.asarray(value) for name, value in found.items()}
+
+    first = one(*asked[0])
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        return [first, *pool.map(lambda pair: one(*pair), asked[1:])]
+
+
+@lru_cache(maxsize=16)
+def _program(made: Treated, what: str) -> Callable:
+    """Of (sites, arrays, amounts): every number by draw."""
+    function = {"table": _row, "slope": _slopes}[what]
+
+    def run(
+        sites: Mapping[str, Array], arrays: Arrays, amounts: Float[Array, " dose"]
+    ) -> Numbers:
+        there = replace(made, cohort=replace(made.cohort, **_named(arrays)))
+        together = max(LANES // there.cohort.schedule.subjects, 1)
+        return jax.lax.map(
+            lambda drawn: function(there, drawn, amounts),
+            dict(sites),
+            batch_size=together,
+        )
+
+    return jax.jit(run)
+
+
+def _named(arrays: Arrays) -> dict:
+    return dict(zip(("patients", "schedule", "mesh"), arrays, strict=True))
+
+
+def _row(there: Treated, sites: Mapping[str, Array], amounts: Array) -> Numbers:
+    """Means over the solved patients, and quantiles of them."""
+    values, failed = patients_of(there, sites, amounts)
+    means = means_of(there, values, amounts, failed, soft=False)
+    spread = {
+        f"{SPREAD}{name}": jnp.nanquantile(value, jnp.asarray(QUANTILES))
+        for name, value in values.items()
+        if not name.endswith("_outcome")
+    }
+    return {**means, **spread}
+
+
+def _slopes(there: Treated, sites: Mapping[str, Array], amounts: Array) -> Numbers:
+    """Utility and limits, and their derivatives by the logarithms of the amounts."""
+
+    def numbers(logs: Array) -> tuple[Numbers, Numbers]:
+        given = jnp.exp(logs)
+        values, failed = patients_of(there, sites, given)
+        found = means_of(there, values, given, failed, soft=True)
+        aims = {n: v for n, v in found.items() if n == "utility" or "limit[" in n}
+        return aims, {**aims, "failed": found["failed"]}
+
+    by_log, found = jax.jacfwd(numbers, has_aux=True)(jnp.log(amounts))
+    return {**found, **{f"slope {n}": v for n, v in by_log.items()}}
+
+
+def patients_of(
+    there: Treated, sites: Mapping[str, Array], amounts: Array
+) -> tuple[Numbers, Array]:
+    """The estimands of every patient at one draw, and who could not be solved."""
+    model, schedule = there.individuals(sites, amounts)
+    wanted = tuple(there.cohort.spec.estimand)
+    found = dict(there.cohort.estimates(model, schedule, wanted))
+    return found, found.pop("failed")
+
+
+def means_of(
+    there: Treated, values: Numbers, amounts: Array, failed: Array, soft: bool
+) -> Numbers:
+    """Over the solved patients: estimands, utility and its variants, limits."""
+    block = there.block
+    named = {**values, **dict(zip(block.amount, amounts, strict=True))}
+    rows = {n: v for n, v in values.items() if f"{n}_outcome" not in values}
+    rows = {n: v for n, v in rows.items() if not n.endswith("_outcome")}
+    rows["utility"] = block.worth.value(named)
+    if not soft:
+        rows |= _variants(block, named)
+    rows |= {f"limit[{n}]": _limited(block, n, values, soft) for n in block.limit}
+    solved = ~failed
+    many = jnp.maximum(jnp.sum(solved), 1)
+    means = {
+        name: jnp.sum(jnp.where(solved, jnp.broadcast_to(row, solved.shape), 0.0))
+        / many
+        for name, row in rows.items()
+    }
+    return {**means, "failed": jnp.mean(failed, dtype=float)}
+
+
+def _variants(block: DecisionBlock, named: Numbers) -> Numbers:
+    """The utility with one summand at half and at twice its weight."""
+    worth, made = block.worth, {}
+    for place in range(len(worth.terms)):
+        for change in CHANGES:
+            weights = [1.0] * len(worth.terms)
+            weights[place] = change
+            name = f"utility[{place}]*{change:g}"
+            made[name] = worth.weighed(named, tuple(weights))
+    return made
+
+
+def _limited(block: DecisionBlock, name: str, values: Numbers, soft: bool) -> Array:
+    """What a limit limits, by patient; of a crossing who has not crossed by then.
+
+    Softened, a share has a slope: a logistic over SOFT of the time.
+    """
+    limit = block.limit[name]
+    if limit.later_than is None:
+        return values[name]
+    crossed = values[f"{name}_outcome"] == Outcome.crossed
+    open_still = values[f"{name}_outcome"] == Outcome.not_crossed
+    late = jnp.where(crossed, values[name], 0.0) - limit.later_than
+    width = SOFT * limit.later_than
+    share = jax.nn.sigmoid(late / width) if soft else (late > 0).astype(float)
+    return jnp.where(open_still, 1.0, jnp.where(crossed, share, 0.0))
+
+
+def slopes(
+    made: Treated, some: Sequence[Batch], amounts: Float[np.ndarray, " dose"]
+) -> dict[str, Float[np.ndarray, "batch ..."]]:
+    """Utility, limits and slopes of one design, the mean of every batch."""
+    found = on_all_cores(_program(made, "slope"), [(batch, amounts) for batch in some])
+    return {name: np.stack([each[name].mean(0) for each in found]) for name in found[0]}
+
+
+def solver_error(
+    made: Treated, some: Sequence[Batch], found: Evaluated, reference: AbstractStepper
+) -> float:
+    """The largest difference of a mean utility from the reference's.
+
+    At the first and the last design of `found`, on a few draws of the first batch.
+    """
+    sites, arrays = some[0]
+    few = Batch({name: value[:CHECKED] for name, value in sites.items()}, arrays)
+    exact = replace(made, cohort=replace(made.cohort, stepper=reference))
+    ends = [0, -1]
+    true = evaluate(exact, [few], found.amounts[ends]).means["utility"][0]
+    ours = found.means["utility"][0, : len(true)][:, ends]
+    return float(np.nanmax(np.abs(ours - true)))

@@ -1,0 +1,186 @@
+"""The best amounts between the bounds: SciPy's SLSQP on exact gradients, with errors.
+
+Draws and patients stay the same from step to step, so that the optimum is that of a
+smooth function. Its Monte Carlo error follows from the batches: each would have moved
+the point where the slopes of the Lagrangian vanish and the limits that bind hold.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy.optimize import minimize
+
+from imak_pkpd.decide.designs import Treated
+from imak_pkpd.decide.evaluate import Batch, slopes
+
+ACCURACY = 1e-14  # of the utility: SciPy stops where a step gains less
+BINDS = 1e-6  # a limit or a bound so near is taken as binding
+STEP = 1e-3  # of a logarithm, for second derivatives by differences of slopes
+
+Vector = Float[np.ndarray, " free"]
+
+
+class Aims(NamedTuple):
+    """One design: utility and room left by every limit, and their slopes, by batch.
+
+    Slopes are by the logarithm of each free amount.
+    """
+
+    utility: Float[np.ndarray, " batch"]
+    room: Float[np.ndarray, "batch limit"]
+    utility_slope: Float[np.ndarray, "batch free"]
+    room_slope: Float[np.ndarray, "batch limit free"]
+
+
+class Optimum(NamedTuple):
+    """The best amounts found, whether every limit holds, and Monte Carlo errors.
+
+    `amounts_se` is that of the logarithms of the free amounts. `evaluations` are those
+    of all batches; `slope_evaluations` of them with derivatives.
+    """
+
+    amounts: Float[np.ndarray, " dose"]
+    utility: float
+    utility_se: float
+    amounts_se: Vector
+    binding: tuple[str, ...]
+    feasible: bool
+    evaluations: int
+    message: str
+
+
+class Search:
+    """The function that is optimised, remembering where it has been."""
+
+    def __init__(
+        self, made: Treated, some: Sequence[Batch], start: Float[np.ndarray, " dose"]
+    ) -> None:
+        self.made, self.some, self.start = made, some, start
+        names = list(made.block.amount)
+        self.free = np.array([names.index(name) for name in made.block.free], int)
+        self.known: dict[bytes, Aims] = {}
+
+    def amounts(self, logs: Vector) -> Float[np.ndarray, " dose"]:
+        """All amounts, from the logarithms of the free ones."""
+        made = self.start.copy()
+        made[self.free] = np.exp(logs)
+        return made
+
+    def aims(self, logs: Vector) -> Aims:
+        key = np.asarray(logs).tobytes()
+        if key not in self.known:
+            found = slopes(self.made, self.some, self.amounts(logs))
+            self.known[key] = self._aims(found)
+        return self.known[key]
+
+    def _aims(self, found: Mapping[str, np.ndarray]) -> Aims:
+        limits = self.made.block.limit
+        room = [each.at_most - found[f"limit[{n}]"] for n, each in limits.items()]
+        steep = [-found[f"slope limit[{n}]"][:, self.free] for n in limits]
+        many, size = len(found["utility"]), len(self.free)
+        return Aims(
+            found["utility"],
+            np.stack(room, -1) if room else np.zeros((many, 0)),
+            found["slope utility"][:, self.free],
+            np.stack(steep, 1) if steep else np.zeros((many, 0, size)),
+        )
+
+
+def best_amounts(
+    made: Treated, some: Sequence[Batch], start: Float[np.ndarray, " dose"]
+) -> Optimum:
+    """The free amounts of the largest utility inside bounds and limits.
+
+    From `start`, whose other amounts stay.
+    """
+    search = Search(made, some, start)
+    bounds = [
+        (np.log(each.shown[0]), np.log(each.shown[-1]))
+        for each in made.block.amount.values()
+        if each.free
+    ]
+    rooms = {
+        "type": "ineq",
+        "fun": lambda logs: search.aims(logs).room.mean(0),
+        "jac": lambda logs: search.aims(logs).room_slope.mean(0),
+    }
+    found = minimize(
+        lambda logs: -search.aims(logs).utility.mean(),
+        np.log(start[search.free]),
+        jac=lambda logs: -search.aims(logs).utility_slope.mean(0),
+        method="SLSQP",
+        bounds=bounds,
+        constraints=[rooms] if made.block.limit else [],
+        options={"ftol": ACCURACY, "maxiter": 100},
+    )
+    return _optimum(search, found.x, np.asarray(bounds), found.message)
+
+
+def _optimum(search: Search, logs: Vector, bounds: np.ndarray, message: str) -> Optimum:
+    aims, evaluations = search.aims(logs), len(search.known)
+    room = aims.room.mean(0)
+    tight = room < BINDS
+    held = (logs - bounds[:, 0] < BINDS) | (bounds[:, 1] - logs < BINDS)
+    moved, shadow = _errors(search, logs, tight, held)
+    value = aims.utility + aims.room[:, tight] @ shadow
+    names = np.array([*search.made.block.limit], object)
+    return Optimum(
+        search.amounts(logs),
+        float(aims.utility.mean()),
+        standard_error(value),
+        np.array([standard_error(each) for each in moved.T]),
+        tuple(names[tight]),
+        bool((room > -BINDS).all()),
+        evaluations,
+        message,
+    )
+
+
+def _errors(
+    search: Search, logs: Vector, tight: np.ndarray, held: np.ndarray
+) -> tuple[Float[np.ndarray, "batch free"], Float[np.ndarray, " tight"]]:
+    """How far each batch alone would move the optimum, and the price of each limit.
+
+    At the optimum slope(U) + price · slope(room) = 0 and room = 0: linearised in the
+    logarithms that no bound holds.
+    """
+    aims, inner = search.aims(logs), ~held
+    steep = aims.room_slope.mean(0)[tight][:, inner]
+    price = np.linalg.lstsq(steep.T, -aims.utility_slope.mean(0)[inner])[0]
+    price = np.maximum(price, 0.0)
+    curved = _curvature(search, logs, tight, inner, price)
+    size, bound = inner.sum(), tight.sum()
+    matrix = np.zeros((size + bound, size + bound))
+    matrix[:size, :size], matrix[:size, size:] = curved, steep.T
+    matrix[size:, :size] = steep
+    slope = aims.utility_slope[:, inner] + np.einsum(
+        "k,bkf->bf", price, aims.room_slope[:, tight][:, :, inner]
+    )
+    off = np.concatenate([slope, aims.room[:, tight]], 1)
+    moved = np.zeros((len(off), len(logs)))
+    moved[:, inner] = np.linalg.lstsq(matrix, -(off - off.mean(0)).T)[0].T[:, :size]
+    return moved, price
+
+
+def _curvature(
+    search: Search, logs: Vector, tight: np.ndarray, inner: np.ndarray, price: Vector
+) -> Float[np.ndarray, "inner inner"]:
+    """Second derivatives of the Lagrangian, by differences of its slopes."""
+
+    def slope(at: Vector) -> Vector:
+        aims = search.aims(at)
+        return aims.utility_slope.mean(0) + price @ aims.room_slope.mean(0)[tight]
+
+    rows = [
+        (slope(logs + move) - slope(logs - move))[inner] / (2 * STEP)
+        for move in STEP * np.eye(len(logs))[inner]
+    ]
+    made = np.asarray(rows).reshape(inner.sum(), inner.sum())
+    return 0.5 * (made + made.T)
+
+
+def standard_error(by_batch: Float[np.ndarray, " batch"]) -> float:
+    """Of the mean of batches."""
+    return float(np.std(by_batch, ddof=1) / np.sqrt(len(by_batch)))

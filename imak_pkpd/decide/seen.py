@@ -1,0 +1,39 @@
+"""The doses that patients of the data got: beyond them a decision extrapolates."""
+
+import numpy as np
+
+from imak_pkpd.choice import DecisionBlock
+from imak_pkpd.evidence import DoseDesign
+from imak_pkpd.fit.problem import Problem, read_problem
+from imak_pkpd.fit.spec import FitSpec
+
+Range = tuple[float, float]
+
+
+def doses_seen(spec: FitSpec, block: DecisionBlock) -> dict[str, Range | None]:
+    """Least and most of each chosen dose, in the unit of the cohort's design.
+
+    None where no patient's dose is on record: then the effect of a dose rests on model
+    and priors.
+    """
+    if spec.data is None:
+        return dict.fromkeys(block.amount)
+    problem = read_problem(spec)
+    doses = spec.cohort[block.cohort].dose
+    return {name: _range(problem, name, doses[name]) for name in block.amount}
+
+
+def _range(problem: Problem, name: str, design: DoseDesign) -> Range | None:
+    """None too where the column that the design counts per is not in the data."""
+    there = problem.schedule
+    if name not in there.dose_names:
+        return None
+    chosen = there.doses.mask & (there.doses.name == there.dose_names.index(name))
+    if not chosen.any() or (design.per and design.per not in there.columns):
+        return None
+    amount = np.asarray(there.doses.amount)
+    if design.per:
+        place = there.columns.index(design.per)
+        amount = amount / np.asarray(there.covariates.value)[:, :1, place]
+    given = amount[chosen]
+    return float(given.min()), float(given.max())

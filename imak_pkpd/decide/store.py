@@ -1,0 +1,65 @@
+"""The files of a decision, in the folder `dose` of its run."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from imak_pkpd.decide.decision import DoseDecision
+from imak_pkpd.decide.document import NOTICE, dose_document, dose_frame, row_document
+from imak_pkpd.decide.of_run import Elsewhere
+from imak_pkpd.fit.atomic import write_text
+
+FOLDER = "dose"
+DOCUMENT = "dose.json"
+TABLE = "doses.csv"
+
+
+def write_decision(
+    run: Path, decision: DoseDecision, elsewhere: Sequence[Elsewhere] = ()
+) -> Path:
+    """`dose.json` and `doses.csv`; the same choice of the same run writes the same.
+
+    A choice that differs from the one on disk is written beside it: `dose-2`, ...
+    """
+    document = document_of(decision, elsewhere)
+    folder = _folder(run, document["decision"])
+    folder.mkdir(exist_ok=True)
+    text = dose_frame(decision).to_csv(index=False)
+    write_text(folder / TABLE, f"# {NOTICE}\n{text}")
+    write_text(folder / DOCUMENT, json.dumps(document, indent=1))
+    return folder
+
+
+def document_of(
+    decision: DoseDecision, elsewhere: Sequence[Elsewhere]
+) -> dict[str, Any]:
+    """All of a decision, with what other runs say of it."""
+    others = [
+        {
+            "run": str(each.run),
+            "problem": each.problem,
+            "best": None if each.best is None else row_document(each.best),
+            "ours": None if each.ours is None else row_document(each.ours),
+        }
+        for each in elsewhere
+    ]
+    return {**dose_document(decision), "other_runs": others}
+
+
+def read_decisions(run: Path) -> list[dict[str, Any]]:
+    """The documents of all decisions of a run, in the order of their folders."""
+    found = sorted(run.glob(f"{FOLDER}*/{DOCUMENT}"))
+    return [json.loads(path.read_text(encoding="utf-8")) for path in found]
+
+
+def _folder(run: Path, choice: dict[str, Any]) -> Path:
+    number = 1
+    while True:
+        folder = run / (FOLDER if number == 1 else f"{FOLDER}-{number}")
+        document = folder / DOCUMENT
+        if not document.exists():
+            return folder
+        if json.loads(document.read_text(encoding="utf-8"))["decision"] == choice:
+            return folder
+        number += 1
