@@ -101,6 +101,16 @@ def solve(
     return jax.vmap(one, in_axes=(batched(model), 0, 0))(model, schedule, mesh)
 
 
+def curves_of(
+    model: AnyModel, schedule: Schedule, mesh: Mesh, stepper: AbstractStepper
+) -> Mapping[str, Curve]:
+    """The outputs of every subject over time, with or without states."""
+    if not isinstance(model, AbstractStatic):
+        return solve(model, schedule, mesh, stepper).outputs
+    one = lambda m, s, grid: static_curves(m, s, grid.clock)  # noqa: E731
+    return jax.vmap(one, in_axes=(batched(model), 0, 0))(model, schedule, mesh)
+
+
 def _predict_one(
     model: AbstractModel,
     schedule: Schedule,
