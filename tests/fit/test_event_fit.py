@@ -1,5 +1,6 @@
 """Times to events from a cohort file to the posterior and the report."""
 
+import json
 from pathlib import Path
 
 import jax
@@ -51,8 +52,8 @@ b = {{ dist = "HalfNormal", scale = 0.3 }}
 form = "z"
 [estimation]
 chains = 2
-warmup = 150
-draws = 150
+warmup = 100
+draws = 100
 """
 COHORT = """subjects = {subjects}
 [sample]
@@ -180,12 +181,12 @@ def test_sixty_exponential_times_against_the_exact_posterior(tmp_path: Path) -> 
 @pytest.mark.filterwarnings("error::UserWarning")
 def test_a_fit_and_its_report(tmp_path: Path) -> None:
     """The mesh is certified with its hazards; the report says what it leaves out."""
-    spec = written(tmp_path, 40)
+    spec = written(tmp_path, 12)
     run = fit(spec, tmp_path)
     tree = read_tree(run / "posterior.nc")
     b = np.asarray(tree["posterior"]["b_pop"])
     assert np.quantile(b, 0.001) < 0.02 < np.quantile(b, 0.999)
-    assert tree.attrs["certificate"]["certified"]
+    assert json.loads(tree.attrs["certificate"])["certified"]
     good, replicate = goodness(tree), stacked(tree, "replicate")
     assert set(np.unique(replicate[~np.isnan(replicate)])) == {0.0, 1.0}
     assert np.isfinite(good.iwres).all()
