@@ -13,8 +13,11 @@ from numpyro.infer import MCMC, NUTS
 from scipy import stats
 
 from imak_pkpd.check.goodness import goodness, stacked
+from imak_pkpd.fit import meshes
+from imak_pkpd.fit.explain import explain_start
 from imak_pkpd.fit.fit import fit
 from imak_pkpd.fit.meshes import event_mesh
+from imak_pkpd.fit.meshing import make_meshes
 from imak_pkpd.fit.posterior import population_model
 from imak_pkpd.fit.problem import read_problem
 from imak_pkpd.fit.simulate import Simulator
@@ -175,6 +178,38 @@ def test_sixty_exponential_times_against_the_exact_posterior(tmp_path: Path) -> 
     assert abs(drawn.mean() - wanted.mean()) < 4 * wanted.std() / np.sqrt(size)
     assert abs(drawn.std() - wanted.std()) < 4 * wanted.std() / np.sqrt(2 * size)
     assert stats.kstest(drawn.ravel(), wanted.cdf).statistic < 1.63 / np.sqrt(size)
+
+
+def test_a_mesh_too_coarse_for_a_hazard_is_halved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weibull's hazard reads no state, so that nothing but its integral asks for steps:
+    the reference, on half of them, sees what a few steps lose."""
+    monkeypatch.setattr(meshes, "HAZARD_STEPS", 3)
+    rows = "".join(f"{i},0,1,0\n{i},20,1,{i % 2}\n" for i in range(20))
+    problem = make_problem(tmp_path, outputs(weibull="interval"), rows)
+    begun = event_mesh(problem)
+    made = make_meshes(problem, {}, explain_start(problem, {}))
+    assert made.certificate is not None
+    assert made.certificate.certified
+    assert made.certificate.p99 > 1e-6  # it is no comparison of a mesh with itself
+    assert begun is not None
+    assert made.meshes.patients is not None
+    assert made.meshes.patients.nodes > 2 * begun.nodes
+
+
+def test_a_hazard_without_states_is_certified_too(tmp_path: Path) -> None:
+    """A constant one: steps make no error, so rounding is left (1e-12)."""
+    problem = make_problem(
+        tmp_path,
+        outputs(relapse="exact"),
+        "1,0,1,0\n1,7,1,1\n2,0,1,0\n2,11,1,0\n",
+        model="constant_hazard.py",
+        theta='r = { dist = "Gamma", concentration = 2, rate = 20 }',
+    )
+    made = make_meshes(problem, {}, explain_start(problem, {}))
+    assert made.certificate is not None
+    assert made.certificate.p99 < 1e-12
 
 
 @pytest.mark.slow

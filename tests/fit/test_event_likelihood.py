@@ -139,6 +139,39 @@ def test_a_cure_is_a_plateau(tmp_path: Path) -> None:
     np.testing.assert_allclose(survival[0], -b / c * -np.expm1(-c * 60), rtol=2e-7)
 
 
+def test_a_drug_that_arrives_late(tmp_path: Path) -> None:
+    """Two doses, whose lag carries the first past a visit: H is q AUC, which jumps in
+    slope inside the steps (0.3 * 20 / 64)^4 / 720 = 1e-7; and its slope by the lag."""
+    rows = "1,0,1,100,.,.\n1,0.5,0,.,1,0\n1,6,1,50,.,.\n1,20,0,.,1,1\n"
+    problem = make_problem(
+        tmp_path,
+        outputs(harm="exact"),
+        rows,
+        model="drug_hazard.py",
+        theta="ke = { median = 0.3, gsd = 2 }\nq = { median = 0.01, gsd = 2 }\n"
+        "lag = { median = 1, gsd = 2 }",
+        data='inputs = { 1 = "drug" }',
+        header="ID,TIME,EVID,AMT,DVID,DV",
+    )
+    mesh = event_mesh(problem)
+
+    def found(lag: jax.Array) -> jax.Array:
+        natural = {"ke": jnp.asarray(0.3), "q": jnp.asarray(0.01), "lag": lag}
+        sites = {f"theta_{n}": jnp.log(v) for n, v in natural.items()}
+        return by_subject(problem, sites, mesh)[0]
+
+    def wanted(lag: jax.Array) -> jax.Array:
+        since = 20 - jnp.asarray([0.0, 6.0]) - lag
+        left, dose = jnp.exp(-0.3 * since), 0.01 * jnp.asarray([100.0, 50.0])
+        return jnp.log(dose @ left) - dose @ (1 - left) / 0.3
+
+    for lag in (0.2, 0.9):  # it arrives before the visit, and after it
+        at = jnp.asarray(lag)
+        np.testing.assert_allclose(found(at), wanted(at), rtol=2e-7)
+        slopes = jax.grad(found)(at), jax.grad(wanted)(at)
+        np.testing.assert_allclose(*slopes, rtol=2e-6)
+
+
 def test_a_model_without_states(tmp_path: Path) -> None:
     """A constant hazard that a covariate changes at 4 and 7 days: H is a sum."""
     header = "ID,TIME,EVID,DVID,DV,DRUG"

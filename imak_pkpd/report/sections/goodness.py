@@ -202,11 +202,11 @@ def normality(run: Run) -> Iterator[Block]:
         )
     if rows:
         yield Table("residuals", "Residuals in numbers.", rows)
-    yield Prose(
-        "NPDE are decorrelated within each patient over all outputs; samples beyond an "
-        f"assay limit are drawn within it (seed {run.npde.seed}). IWRES of patients "
-        "with few samples shrink, so an SD below 1 is common."
-    )
+        yield Prose(
+            "NPDE are decorrelated within each patient over all outputs; samples "
+            f"beyond an assay limit are drawn within it (seed {run.npde.seed}). IWRES "
+            "of patients with few samples shrink, so an SD below 1 is common."
+        )
 
 
 def _usable(run: Run, k: int, name: str, residual: np.ndarray) -> np.ndarray:
