@@ -10,7 +10,7 @@ A count k becomes a number drawn between k and k + 1, in the data and in each re
 ties then have no rank to share (Dunn & Smyth 1996).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -39,6 +39,12 @@ class Npde:
     imputed: Bool[np.ndarray, " observation"]
     seed: int
     not_run: tuple[tuple[int, str], ...] = ()
+
+    def among(self, rows: Bool[np.ndarray, " row"]) -> "Npde":
+        """The same as a part of more rows, which have none."""
+        value, imputed = np.full(len(rows), np.nan), np.zeros(len(rows), bool)
+        value[rows], imputed[rows] = self.value, self.imputed
+        return replace(self, value=value, imputed=imputed)
 
 
 def npde(

@@ -26,7 +26,8 @@ class ExpectedOutput:
 
     `lognormal` says that DV must be positive; `lloq` holds where the file has no limit;
     `count` says what a DV that is counted or graded may be; `unit` is that of DV, which
-    the file may state in AVALU.
+    the file may state in AVALU; `event` that DV is 1 at an event, and how its time is
+    known.
     """
 
     dvid: int | float | str | None = None
@@ -34,6 +35,7 @@ class ExpectedOutput:
     lloq: int | float | None = None
     count: ExpectedCount | None = None
     unit: str | None = None
+    event: Literal["exact", "interval"] | None = None
 
 
 @dataclass(frozen=True)

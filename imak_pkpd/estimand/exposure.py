@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from imak_pkpd.estimand.root import meeting
-from imak_pkpd.solve.curve import Curve, Segments, inside, kept_positive, segments
+from imak_pkpd.solve.curve import Curve, Segments, areas, inside, segments
 
 Time = Float[Array, ""]
 
@@ -34,11 +34,8 @@ def area(curve: Curve, start: Time) -> Float[Array, ""]:
 
     Not negative for a quantity that is not.
     """
-    piece = kept_positive(segments(curve))
-    h = piece.length
-    each = h / 2 * (piece.first + piece.last)
-    each += h**2 / 12 * (piece.leaving - piece.arriving)
-    return jnp.sum(jnp.where(piece.start >= start, each, 0.0))
+    piece = segments(curve)
+    return jnp.sum(jnp.where(piece.start >= start, areas(piece), 0.0))
 
 
 def peak(curve: Curve, start: Time) -> Peak:

@@ -43,6 +43,7 @@ def check_fit(spec: FitSpec, model: type[AnyModel]) -> list[str]:
         *_covariates(spec, known),
         *_columns(spec),
         *_outputs(spec, model),
+        *_hazards(spec, model),
         *_estimands(spec, model),
         *_dvids(spec),
         *_data(spec, model),
@@ -178,6 +179,25 @@ def _outputs(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]:
                     f"got '{block.unit}', but the model gives '{model.outputs[each]}': "
                     "convert the data, or the model",
                 )
+
+
+def _hazards(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]:
+    """A hazard is per unit of TIME, and needs a mesh to be integrated on."""
+    for name in spec.hazards:
+        wanted = f"1/{model.time}"
+        if model.outputs.get(name, wanted) != wanted:
+            yield (
+                ("output", name, "unit"),
+                f"got '{model.outputs[name]}', but the output of an event is its "
+                f"hazard, per time: give it in '{wanted}' in the model",
+            )
+    if spec.hazards and spec.solver.method in ("closed", "adaptive"):
+        yield (
+            ("solver", "method"),
+            f"got '{spec.solver.method}', but the hazard {spec.hazards[0]} is "
+            "integrated on the steps of a mesh, which this method does not have: "
+            "write 'mesh'",
+        )
 
 
 def _estimands(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]:

@@ -72,7 +72,11 @@ class DoseDesign(_Block):
 
 
 class SampleDesign(_Block):
-    """An output measured at `times`; below `lloq` only that is reported (CENS 1)."""
+    """An output measured at `times`; below `lloq` only that is reported (CENS 1).
+
+    Of a time to an event, `times` are visits until the end of follow-up; risk begins
+    with the patient's first record, so let 0 be one.
+    """
 
     times: Times
     lloq: Positive | None = None

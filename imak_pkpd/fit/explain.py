@@ -53,8 +53,10 @@ def _terms(
         values = made.constrain(x, args)
         sites = seed(substitute(sample_sites, values), jax.random.key(0))
         individuals, sigmas = sites(spec, model, forms, args[0])
-        prediction = predict(model(**individuals), args[0], args[1], crossing)
-        found = families(spec.output, args[0], prediction.outputs, sigmas)
+        patients = model(**individuals)
+        prediction = predict(patients, args[0], args[1], crossing, spec.hazards)
+        outputs, areas = prediction.outputs, prediction.areas
+        found = families(spec.output, args[0], outputs, sigmas, areas)
         rows = log_likelihood_by_row(found, args[0])
         facts = values.get("fact_log_likelihood", jnp.zeros(()))
         return prediction.status, prediction.when, rows, facts

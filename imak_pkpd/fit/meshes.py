@@ -1,9 +1,10 @@
 """`Meshes`: on what the patients of a fit are solved, and the virtual ones beside them.
 
 `event_mesh` has no sub-steps yet, `finer` halves them; arrays go to and from a file.
+Where an output is a hazard, every mesh has steps on which it can be integrated.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
@@ -14,9 +15,13 @@ import numpy as np
 from imak_pkpd.fit.posterior import method_of
 from imak_pkpd.fit.problem import Problem
 from imak_pkpd.fit.virtual import Virtual, unplaced_cohort, virtual_cohort
-from imak_pkpd.model import AbstractStatic
-from imak_pkpd.solve.calibrate import refined
+from imak_pkpd.model import AbstractModel, AbstractStatic
+from imak_pkpd.solve.calibrate import calibrate, refined
 from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
+
+HAZARD_STEPS = 64
+"""Steps, at the least, over a patient's records where a hazard is integrated: one that
+grows e^5-fold over them is then right to (5/64)^4/720 = 5e-8."""
 
 
 class Meshes(NamedTuple):
@@ -44,17 +49,59 @@ def _halved(cohort: Virtual) -> Virtual:
 
 
 def needs_mesh(problem: Problem) -> bool:
-    """Whether patients are solved on steps of our making: not closed form, adaptive or
-    static."""
-    static = issubclass(problem.model, AbstractStatic)
-    return not static and method_of(problem.spec, problem.model) == "mesh"
+    """Whether patients are solved, or hazards integrated, on steps of our making: not
+    closed form, adaptive or static."""
+    if issubclass(problem.model, AbstractStatic):
+        return bool(problem.spec.hazards)
+    return method_of(problem.spec, problem.model) == "mesh"
 
 
 def event_mesh(problem: Problem) -> Mesh | None:
-    """The mesh without sub-steps; None for a model without states."""
-    if issubclass(problem.model, AbstractStatic):
+    """The mesh without sub-steps but those of a hazard; None where none is needed: a
+    model without states and without a hazard."""
+    if issubclass(problem.model, AbstractStatic) and not problem.spec.hazards:
         return None
-    return build_mesh(problem.schedule, declared_dosing(problem.model))
+    steps = _hazard_steps(problem)
+    return build_mesh(problem.schedule, declared_dosing(problem.model), steps)
+
+
+def placed_mesh(
+    problem: Problem, pilots: Sequence[AbstractModel], share: float | None = None
+) -> Mesh | None:
+    """The mesh of the patients that `pilots` ask for (see `calibrate`).
+
+    Where an output is a hazard, with steps for it: nothing else has placed any there.
+    """
+    if issubclass(problem.model, AbstractStatic):
+        return event_mesh(problem)
+    schedule, dosing = problem.schedule, declared_dosing(problem.model)
+    tolerance = problem.spec.solver.tolerance
+    mesh = calibrate(pilots, schedule, dosing, tolerance, share=share)
+    steps = _hazard_steps(problem)
+    if steps is None:
+        return mesh
+    rows = zip(np.asarray(mesh.clock), steps, strict=True)
+    every = [np.union1d(row, own) for row, own in rows]
+    return build_mesh(schedule, dosing, every, mesh.steady_steps)
+
+
+def reference_mesh(problem: Problem, mesh: Mesh | None) -> Mesh | None:
+    """On what the adaptive reference of `mesh` goes: from event to event.
+
+    Where an output is a hazard, on half the steps of `mesh`, because the integral has
+    an error that no solver of the states removes.
+    """
+    if problem.spec.hazards and needs_mesh(problem):
+        return finer(problem, mesh)
+    return event_mesh(problem)
+
+
+def _hazard_steps(problem: Problem) -> list[np.ndarray] | None:
+    """Evenly spaced times over each patient's records; None without a hazard."""
+    if not problem.spec.hazards:
+        return None
+    begin, end = map(np.asarray, (problem.schedule.begin, problem.schedule.end))
+    return list(np.linspace(begin, end, HAZARD_STEPS + 1, axis=1)[:, 1:-1])
 
 
 def fit_cohorts(problem: Problem) -> dict[str, Virtual]:

@@ -21,7 +21,14 @@ from imak_pkpd.fit.certificate import (
     certify,
     likelihood_by_term,
 )
-from imak_pkpd.fit.meshes import Meshes, event_mesh, fit_cohorts, needs_mesh
+from imak_pkpd.fit.meshes import (
+    Meshes,
+    event_mesh,
+    fit_cohorts,
+    needs_mesh,
+    placed_mesh,
+    reference_mesh,
+)
 from imak_pkpd.fit.mode import Explain
 from imak_pkpd.fit.pilot_forms import pilot_choices, restated
 from imak_pkpd.fit.posterior import population_model, unsolved
@@ -37,8 +44,7 @@ from imak_pkpd.fit.start import (
 from imak_pkpd.fit.target import Target, constrain_draws, target
 from imak_pkpd.model import AbstractModel
 from imak_pkpd.population.omega import Form
-from imak_pkpd.solve.calibrate import calibrate
-from imak_pkpd.solve.mesh import Mesh, declared_dosing
+from imak_pkpd.solve.mesh import Mesh
 from imak_pkpd.solve.stepper import Adaptive
 
 HALVINGS = 4  # a mesh 16 times finer than calibrated is the wrong tool
@@ -111,16 +117,14 @@ def _first_mesh(problem: Problem, forms: Forms) -> Mesh | None:
     """Good at the prior medians: enough to climb to the mode."""
     if not needs_mesh(problem):
         return event_mesh(problem)
-    dosing = declared_dosing(problem.model)
-    pilots = [prior_pilot(problem, forms)]
-    return calibrate(pilots, problem.schedule, dosing, problem.spec.solver.tolerance)
+    return placed_mesh(problem, [prior_pilot(problem, forms)])
 
 
-def _placed(problem: Problem, forms: Forms, sites: Mapping[str, np.ndarray]) -> Mesh:
+def _placed(
+    problem: Problem, forms: Forms, sites: Mapping[str, np.ndarray]
+) -> Mesh | None:
     """The mesh of the patients for the first draws of `sites`."""
-    pilots = individual_models(problem, forms, sites, range(PILOTS))
-    dosing = declared_dosing(problem.model)
-    return calibrate(pilots, problem.schedule, dosing, problem.spec.solver.tolerance)
+    return placed_mesh(problem, individual_models(problem, forms, sites, range(PILOTS)))
 
 
 def certified(
@@ -132,6 +136,8 @@ def certified(
     subjects = problem.schedule.subjects
     for halving in range(HALVINGS + 1):
         ours = mesh_likelihood(problem, forms, meshes)
+        if problem.spec.hazards and halving:  # it must stay finer than ours
+            reference = reference_likelihood(problem, forms, meshes)
         result = certify(ours, reference, draws, draws[:0], subjects)
         if result.certified or halving == HALVINGS:
             break
@@ -147,10 +153,11 @@ def mesh_likelihood(problem: Problem, forms: Forms, meshes: Meshes) -> Likelihoo
 
 
 def reference_likelihood(problem: Problem, forms: Forms, meshes: Meshes) -> Likelihood:
-    """The same by the adaptive reference: patients from event to event, cohorts from
-    node to node, where their estimands are read."""
+    """The same by the adaptive reference: patients on their `reference_mesh`, cohorts
+    from node to node, where their estimands are read."""
     function = population_model(problem.spec, problem.model, forms, REFERENCE)
-    args = meshes._replace(patients=event_mesh(problem)).arguments(problem)
+    patients = reference_mesh(problem, meshes.patients)
+    args = meshes._replace(patients=patients).arguments(problem)
     return likelihood_by_term(target(function, args), args)
 
 

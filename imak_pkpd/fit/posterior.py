@@ -68,8 +68,10 @@ def population_model(
             values, sigmas = sample_all(spec, model, forms, schedule, virtual)
         if spec.evidence:
             _add_evidence(spec, virtual, sites)
-        prediction = predict(model(**values), schedule, mesh, of_patients)
-        found = families(spec.output, schedule, prediction.outputs, sigmas)
+        individuals = model(**values)
+        prediction = predict(individuals, schedule, mesh, of_patients, spec.hazards)
+        outputs, areas = prediction.outputs, prediction.areas
+        found = families(spec.output, schedule, outputs, sigmas, areas)
         rows = log_likelihood_by_row(found, schedule)
         failed = jnp.any(prediction.status != 0)
         by_subject = jnp.where(failed, -jnp.inf, rows.sum(-1))
@@ -122,7 +124,10 @@ def _virtual(
 
 
 def method_of(spec: FitSpec, model: type[AnyModel]) -> str:
-    """closed, mesh or adaptive: "auto" is closed where the model is linear."""
+    """closed, mesh or adaptive: "auto" is closed where the model is linear.
+
+    A hazard is integrated on the steps of a mesh, whose certificate then holds for it.
+    """
     linear = issubclass(model, AbstractLinear)
     if spec.solver.method == "closed" and not linear:
         raise ValueError(
@@ -130,7 +135,7 @@ def method_of(spec: FitSpec, model: type[AnyModel]) -> str:
             "an AbstractLinear: write 'mesh'"
         )
     if spec.solver.method == "auto":
-        return "closed" if linear else "mesh"
+        return "closed" if linear and not spec.hazards else "mesh"
     return spec.solver.method
 
 

@@ -84,6 +84,7 @@ def expectations(spec: FitSpec, model: type[AnyModel]) -> Expectations:
                 block.lloq,
                 expected_count(block),
                 block.unit,
+                block.event if block.timed else None,
             )
             for name, block in spec.output.items()
         },

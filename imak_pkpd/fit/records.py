@@ -15,7 +15,12 @@ from jaxtyping import Array, Float
 from numpyro.handlers import seed, substitute, trace
 
 from imak_pkpd.fit.certificate import DRAWS, Certificate, certify
-from imak_pkpd.fit.meshes import event_mesh, needs_mesh
+from imak_pkpd.fit.meshes import (
+    event_mesh,
+    needs_mesh,
+    placed_mesh,
+    reference_mesh,
+)
 from imak_pkpd.fit.meshing import REFERENCE, Forms, individual_models
 from imak_pkpd.fit.over_draws import LANES, over_draws
 from imak_pkpd.fit.posterior import population_model, sample_all
@@ -26,8 +31,7 @@ from imak_pkpd.fit.terms import Column, Sites
 from imak_pkpd.fit.virtual import PILOTS, SHARE, Virtual
 from imak_pkpd.model import AnyModel
 from imak_pkpd.population.omega import Form
-from imak_pkpd.solve.calibrate import calibrate
-from imak_pkpd.solve.mesh import Mesh, declared_dosing
+from imak_pkpd.solve.mesh import Mesh
 from imak_pkpd.solve.stepper import AbstractStepper
 
 
@@ -54,7 +58,7 @@ class Records(NamedTuple):
         stepper = REFERENCE if reference else None
         made, forms = self.problem, tuple(self.forms.items())
         run = _program(made.spec, made.model, forms, stepper, made.schedule.subjects)
-        mesh = event_mesh(made) if reference else self.mesh
+        mesh = reference_mesh(made, self.mesh) if reference else self.mesh
         args = jax.tree.map(jnp.asarray, (made.schedule, mesh))
         return over_draws(lambda chunk: run(chunk, *args), sites)["log_likelihood"]
 
@@ -84,14 +88,8 @@ def read_records(problem: Problem) -> Records:
     if not needs_mesh(problem):
         return Records(problem, forms, event_mesh(problem))
     drawn = draws_of(_prior(problem, forms), PILOTS, problem.spec.estimation.seed)
-    mesh = calibrate(
-        individual_models(problem, forms, drawn, range(PILOTS)),
-        problem.schedule,
-        declared_dosing(problem.model),
-        problem.spec.solver.tolerance,
-        share=SHARE,
-    )
-    return Records(problem, forms, mesh)
+    pilots = individual_models(problem, forms, drawn, range(PILOTS))
+    return Records(problem, forms, placed_mesh(problem, pilots, SHARE))
 
 
 def _prior(problem: Problem, forms: Forms) -> Callable[[], object]:

@@ -9,10 +9,13 @@
 | `iwres` | the draw's own | residual of DV, in units of its scale |
 
 All are [draw, subject, observation]; but for `iwres` on the scale of DV, not censored.
-`ipred` and `pred` of a count or a grade are its mean.
+`ipred` and `pred` of a count or a grade are its mean, of a time to an event the hazard.
+A replicate of an event has the data's rows: 1 where it fell between a row and the one
+before, also if its exact time is known in the data, NaN after it. `iwres` is then the
+martingale residual of the row.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -33,12 +36,14 @@ from imak_pkpd.observe import (
     in_every_row,
     iwres,
     of_rows,
+    until_event,
 )
 from imak_pkpd.population.individual import individual_values
 from imak_pkpd.population.omega import Form
+from imak_pkpd.solve.curve import Curve
 from imak_pkpd.solve.mesh import Mesh
 from imak_pkpd.solve.stepper import AbstractStepper
-from imak_pkpd.solve.trajectory import predict
+from imak_pkpd.solve.trajectory import Prediction, curves_of, predict
 
 Sites = Mapping[str, Float[np.ndarray, "draw ..."]]
 Rows = Float[Array, "subject observation"]
@@ -91,8 +96,8 @@ class Simulator:
             "pred": self._selected(
                 self.typical_outputs(values, schedule, mesh), schedule
             ),
-            "replicate_individual": _sampled(found, own_key),
-            "replicate": _sampled(others, new_key),
+            "replicate_individual": self._sampled(found, schedule, own_key),
+            "replicate": self._sampled(others, schedule, new_key),
             "iwres": _residuals(found, schedule),
         }
 
@@ -101,8 +106,9 @@ class Simulator:
     ) -> tuple[Rows, list[Family]]:
         """Predictions and DV distributions of one draw; random effects are sites."""
         values, sigmas = sample_sites(self.spec, self.model, self.forms, schedule)
-        outputs = self._outputs(self.model(**values), schedule, mesh)
-        found = families(self.spec.output, schedule, outputs, sigmas)
+        made = self._prediction(self.model(**values), schedule, mesh, self.spec.hazards)
+        outputs = made.outputs
+        found = families(self.spec.output, schedule, outputs, sigmas, made.areas)
         return self._selected(self._expected(outputs, sigmas), schedule), found
 
     def _expected(self, outputs: Mapping[str, Rows], sigmas: Sigmas) -> dict[str, Rows]:
@@ -112,13 +118,30 @@ class Simulator:
         self, model: AnyModel, schedule: Schedule, mesh: Mesh | None
     ) -> dict[str, Rows]:
         """The model's outputs by name; NaN in a subject that cannot be solved."""
-        prediction = predict(model, schedule, mesh, self.stepper)
-        solved = (prediction.status == 0)[:, None]
+        outputs = self._prediction(model, schedule, mesh).outputs
         return {
-            name: jnp.where(solved, prediction.outputs[name], jnp.nan)
+            name: outputs[name]
             for output, block in self.spec.output.items()
             for name in block.reads(output)
         }
+
+    def _prediction(
+        self,
+        model: AnyModel,
+        schedule: Schedule,
+        mesh: Mesh | None,
+        integrated: Sequence[str] = (),
+    ) -> Prediction:
+        """The model's outputs; NaN in a subject that cannot be solved."""
+        made = predict(model, schedule, mesh, self.stepper, integrated)
+        solved = (made.status == 0)[:, None]
+        known = lambda x: jnp.where(solved, x, jnp.nan)  # noqa: E731
+        return Prediction(
+            jax.tree.map(known, dict(made.outputs)),
+            made.status,
+            made.when,
+            jax.tree.map(known, dict(made.areas)),
+        )
 
     def new_patients(
         self, shared: Mapping[str, Array], schedule: Schedule, key: PRNGKeyArray
@@ -141,6 +164,18 @@ class Simulator:
         outputs = self._outputs(self.model(**values), schedule, mesh)
         return self._expected(outputs, sigmas)
 
+    def hazards(
+        self, sites: Mapping[str, Array], schedule: Schedule, mesh: Mesh
+    ) -> tuple[dict[str, Curve], Mapping[str, Rows]]:
+        """The hazards over time, and their integrals row by row, at one draw of all
+        latent sites."""
+        drawn = seed(substitute(sample_sites, dict(sites)), jax.random.key(0))
+        values, _ = drawn(self.spec, self.model, self.forms, schedule)
+        model, names = self.model(**values), self.spec.hazards
+        areas = self._prediction(model, schedule, mesh, names).areas
+        curves = curves_of(model, schedule, mesh, self.stepper)
+        return {name: curves[name] for name in names}, areas
+
     def typical_outputs(
         self, sites: Mapping[str, Array], schedule: Schedule, mesh: Mesh | None
     ) -> dict[str, Rows]:
@@ -157,6 +192,16 @@ class Simulator:
         """The output that each row measures."""
         by_place = dict(enumerate(outputs[name] for name in self.spec.output))
         return of_rows(by_place, jnp.asarray(schedule.observations.output))
+
+    def _sampled(
+        self, found: list[Family], schedule: Schedule, key: PRNGKeyArray
+    ) -> Rows:
+        """A new DV in every row; rows are independent: one key serves all families."""
+        drawn = in_every_row(found, lambda family: family.sample(key))
+        if not self.spec.hazards:
+            return drawn
+        timed = jnp.array([block.timed for block in self.spec.output.values()])
+        return until_event(drawn, jnp.asarray(schedule.observations.output), timed)
 
     def latent(self, schedule: Schedule) -> tuple[str, ...]:
         """The names of all sites that are sampled."""
@@ -183,11 +228,6 @@ class Simulator:
 
         jax.eval_shape(traced, schedule)  # nothing is computed
         return found
-
-
-def _sampled(found: list[Family], key: PRNGKeyArray) -> Rows:
-    """A new DV in every row; as rows are independent, one key serves all families."""
-    return in_every_row(found, lambda family: family.sample(key))
 
 
 def _residuals(found: list[Family], schedule: Schedule) -> Rows:

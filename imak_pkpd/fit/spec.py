@@ -88,6 +88,11 @@ class FitSpec(BaseModel):
         return tuple(dict.fromkeys(str(each.column) for each in read))
 
     @property
+    def hazards(self) -> tuple[str, ...]:
+        """The outputs that are hazards of an event."""
+        return tuple(name for name, block in self.output.items() if block.timed)
+
+    @property
     def double_use(self) -> tuple[str, ...]:
         """Warnings about published patients who would count twice."""
         return double_use(self.evidence, self.study)

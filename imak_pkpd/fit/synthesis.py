@@ -6,14 +6,17 @@ Model, population and residual errors are the very objects that the fit uses.
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, PRNGKeyArray
 
+from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.fit.cohort import Cohort, design, read_cohort
+from imak_pkpd.fit.follow_up import event_times, followed
 from imak_pkpd.fit.grammar import FitError, Source
 from imak_pkpd.fit.lines import Key
 from imak_pkpd.fit.meshes import event_mesh, needs_mesh
@@ -22,7 +25,9 @@ from imak_pkpd.fit.problem import Problem, data_block, read_model, read_problem
 from imak_pkpd.fit.simulate import Simulator
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.model import AnyModel, parameters, to_scale
+from imak_pkpd.observe import until_event
 from imak_pkpd.population.refusal import hint
+from imak_pkpd.solve.mesh import Mesh
 from imak_pkpd.solve.stepper import Adaptive
 
 DIGITS = 4  # significant ones of a DV: finer than any assay; a count keeps all
@@ -46,8 +51,11 @@ def simulate_cohort(
     model = read_model(_reading(spec, spec.path))
     _refuse(source, _strangers(spec, model, cohort))
     rows = design(spec, cohort, np.random.default_rng(seed))
-    problem = _problem(spec, rows)
-    return _csv(spec, _reported(spec, rows, _measured(problem, cohort, source, seed)))
+    drawn = _drawn(_problem(spec, rows), cohort, source, seed)
+    reported = _reported(spec, rows, drawn.values)
+    if spec.hazards:
+        reported = followed(spec, reported, drawn.times)
+    return _csv(spec, reported)
 
 
 def _reading(spec: FitSpec, file: Path) -> FitSpec:
@@ -60,14 +68,21 @@ def _problem(spec: FitSpec, rows: pd.DataFrame) -> Problem:
     """The fit joined with the design: read as any patient file, DV at its limit."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "design.csv"
-        file.write_text(_csv(spec, rows.assign(DV=rows["LLOQ"].fillna(1.0), CENS=0)))
+        events = [block.dvid or 1 for block in spec.output.values() if block.timed]
+        blank = rows["LLOQ"].fillna(1.0).mask(rows["DVID"].isin(events), 0.0)
+        file.write_text(_csv(spec, rows.assign(DV=blank, CENS=0)))
         return read_problem(_reading(spec, file))
 
 
-def _measured(
-    problem: Problem, cohort: Cohort, source: Source, seed: int
-) -> Float[np.ndarray, " sample"]:
-    """DV of every sample, in file order, before the limits of the assays."""
+class _Drawn(NamedTuple):
+    """DV of every sample, in file order, before the limits of the assays, and when its
+    event falls, if the sample is of one; NaN: not at risk any more."""
+
+    values: Float[np.ndarray, " sample"]
+    times: Float[np.ndarray, " sample"]
+
+
+def _drawn(problem: Problem, cohort: Cohort, source: Source, seed: int) -> _Drawn:
     schedule = problem.schedule
     forms = effect_forms(problem.spec, schedule)
     stepper = SOLVER if needs_mesh(problem) else None
@@ -75,16 +90,50 @@ def _measured(
     needed = simulator.shared(schedule)
     _refuse(source, _truth_problems(problem.spec, cohort.truth, needed))
     sites = {name: _site(problem, cohort.truth, name)[None] for name in needed}
-    drawn = simulator(sites, schedule, event_mesh(problem), jax.random.key(seed))
-    seen = schedule.observations
-    values = drawn["replicate"][0][np.asarray(seen.mask)]
-    if not np.isfinite(values).all():
-        bad = int(np.asarray(seen.row)[np.asarray(seen.mask)][~np.isfinite(values)][0])
+    mesh, key = event_mesh(problem), jax.random.key(seed)
+    values = simulator(sites, schedule, mesh, key)["replicate"][0]
+    times = np.full(values.shape, np.nan)
+    _refuse_unsolved(problem, values)
+    if problem.spec.hazards and mesh is not None:
+        shared = {name: jnp.asarray(value[0]) for name, value in sites.items()}
+        times = _times(simulator, shared, schedule, mesh, key)
+    return _Drawn(*(_in_file_order(schedule, each) for each in (values, times)))
+
+
+def _times(
+    simulator: Simulator,
+    shared: Mapping[str, jax.Array],
+    schedule: Schedule,
+    mesh: Mesh,
+    key: PRNGKeyArray,
+) -> Float[np.ndarray, "subject observation"]:
+    """When the events of the very patients in `replicate` fall."""
+    own = jax.random.split(key, 1)[0]
+    patients = simulator.new_patients(shared, schedule, jax.random.split(own, 3)[2])
+    return event_times(simulator, patients, schedule, mesh, jax.random.fold_in(own, 1))
+
+
+def _refuse_unsolved(
+    problem: Problem, values: Float[np.ndarray, "subject observation"]
+) -> None:
+    """Refuses DVs that are no numbers, but for rows after an event."""
+    seen, blocks = problem.schedule.observations, problem.spec.output.values()
+    timed = jnp.array([block.timed for block in blocks])
+    over = until_event(jnp.nan_to_num(values), jnp.asarray(seen.output), timed)
+    lost = np.asarray(seen.mask) & ~np.isfinite(values) & ~np.isnan(over)
+    if lost.any():
+        name = problem.dataset.subject[int(np.asarray(seen.row)[lost][0])]
         raise ValueError(
-            f"patient {problem.dataset.subject[bad]} cannot be solved: look at the "
-            "[truth] of the cohort file, or take another seed"
+            f"patient {name} cannot be solved: look at the [truth] of the cohort file, "
+            "or take another seed"
         )
-    return values[np.argsort(np.asarray(seen.row)[np.asarray(seen.mask)])]
+
+
+def _in_file_order(
+    schedule: Schedule, values: Float[np.ndarray, "subject observation"]
+) -> Float[np.ndarray, " sample"]:
+    mask = np.asarray(schedule.observations.mask)
+    return values[mask][np.argsort(np.asarray(schedule.observations.row)[mask])]
 
 
 def _reported(
@@ -94,7 +143,8 @@ def _reported(
 
     Of a count LLOQ is the largest that is called negative.
     """
-    counts = [block.dvid or 1 for block in spec.output.values() if block.discrete]
+    whole = (block for block in spec.output.values() if block.discrete or block.timed)
+    counts = [block.dvid or 1 for block in whole]
     counted = rows["DVID"].isin(counts)
     column = np.full(len(rows), np.nan)
     column[rows["EVID"] == 0] = [float(f"{each:.{DIGITS}g}") for each in measured]

@@ -1,8 +1,8 @@
 """What an assay reports: residual errors, censoring and residuals.
 
-Read `errors` and `count_errors` first, then `likelihood` (the table of censoring) and
-`distribution`; `law`, `student` and `count` hold the mathematics of the tails, `family`
-joins outputs.
+Read `errors`, `count_errors` and `event` first, then `likelihood` (the table of
+censoring) and `distribution`; `law`, `student` and `count` hold the mathematics of the
+tails, `family` joins outputs.
 """
 
 from imak_pkpd.observe.binomial import (
@@ -31,6 +31,11 @@ from imak_pkpd.observe.errors import (
     LognormalError as LognormalError,
     ProportionalError as ProportionalError,
     StudentTError as StudentTError,
+)
+from imak_pkpd.observe.event import (
+    Event as Event,
+    EventError as EventError,
+    until_event as until_event,
 )
 from imak_pkpd.observe.family import (
     Family as Family,

@@ -28,6 +28,7 @@ from imak_pkpd.observe.errors import (
     ProportionalError,
     StudentTError,
 )
+from imak_pkpd.observe.event import EventError
 from imak_pkpd.observe.likelihood import Method
 from imak_pkpd.population.distribution import allows_negative
 from imak_pkpd.population.prior import PriorBlock, positive
@@ -35,8 +36,9 @@ from imak_pkpd.population.refusal import refusal
 
 ErrorName = Literal[
     "additive", "proportional", "combined1", "combined2", "lognormal", "student_t",
-    "binomial", "beta_binomial", "poisson", "bernoulli", "ordinal",
+    "binomial", "beta_binomial", "poisson", "bernoulli", "ordinal", "event",
 ]  # fmt: skip
+EventTime = Literal["exact", "interval"]
 DISCRETE = ("binomial", "beta_binomial", "poisson", "bernoulli", "ordinal")
 """The errors whose DV is a whole number from 0 on."""
 
@@ -100,6 +102,9 @@ class OutputBlock(BaseModel):
     outputs P(grade >= 1), …, P(grade >= K), instead of an output NAME.
     `limit`, a number with a prior, replaces the limit in DV where CENS is 1: one that
     the laboratory does not know for sure, the same in all rows.
+
+    Of a time to an event (`observe.event`) the output is the hazard; `event` says
+    whether DV = 1 is "at TIME" or "since the row before".
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -115,6 +120,7 @@ class OutputBlock(BaseModel):
     trials: Annotated[OfTheRow, AfterValidator(whole)] | None = None
     exposure: OfTheRow | None = None
     at_least: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    event: EventTime = "exact"
     limit: PositivePrior | None = None
     censoring: Method = "M3"
     lloq: FiniteFloat | None = None
@@ -125,7 +131,7 @@ class OutputBlock(BaseModel):
         needed = self.error_model.keys
         got = tuple(self.sigmas)
         if set(got) != set(needed):
-            nothing = "none of its keys" if self.discrete else "no SD"
+            nothing = "none of its keys" if self.discrete or self.timed else "no SD"
             raise refusal(
                 f"error = '{self.error}' got {' and '.join(got) or nothing}: "
                 f"it needs {' and '.join(needed) or 'none'}, and no other of "
@@ -162,6 +168,24 @@ class OutputBlock(BaseModel):
             raise refusal(f"error = '{self.error}' got M4: a count is never negative")
         if self.limit is not None and self.lloq is not None:
             raise refusal("got lloq and limit: keep the one that holds")
+        return self
+
+    @model_validator(mode="after")
+    def _time_to_event(self) -> "OutputBlock":
+        if not self.timed and "event" in self.model_fields_set:
+            raise refusal(
+                f"error = '{self.error}' got event = '{self.event}': only a time to an "
+                "event has it; remove the line, or write error = 'event'"
+            )
+        measured = [
+            k for k in ("lloq", "uloq", "limit") if getattr(self, k) is not None
+        ]
+        measured += ["censoring = 'M4'"] if self.censoring == "M4" else []
+        if self.timed and measured:
+            raise refusal(
+                f"error = 'event' got {' and '.join(measured)}: who had no event yet "
+                "has a row with DV = 0, nothing else is censored; remove it"
+            )
         return self
 
     @model_validator(mode="after")
@@ -206,11 +230,18 @@ class OutputBlock(BaseModel):
                 return BernoulliError()
             case "ordinal":
                 return OrdinalError()
+            case "event":
+                return EventError(self.event == "interval")
 
     @property
     def discrete(self) -> bool:
         """Whether DV is a count or a grade."""
         return self.error in DISCRETE
+
+    @property
+    def timed(self) -> bool:
+        """Whether DV says that an event has happened, and the output is its hazard."""
+        return self.error == "event"
 
     def reads(self, name: str) -> tuple[str, ...]:
         """The model's outputs that the output `name` is made of."""

@@ -4,6 +4,7 @@
 `LogLocationScale`  log DV = log prediction + scale * z, z normal
 `TruncatedAtZero`   a LocationScale on condition that DV >= 0 (M4): `truncation.py`
 Counts and grades   `binomial.py`, `poisson.py`, `ordinal.py`
+Times to an event   `event.py`
 Likelihood, simulation (`sample`) and residuals all use the same object.
 """
 

@@ -20,8 +20,9 @@ from imak_pkpd.observe.likelihood import LEFT, Method, conditioned, log_likeliho
 Blocks = Mapping[str, OutputBlock]
 Rows = Float[Array, "subject observation"]
 Sigmas = Mapping[str, Mapping[str, Float[Array, "..."]]]
-Kind = tuple[str, Method, int]
-"""What the outputs of a family share: error, censoring, number of grades."""
+Kind = tuple[str, Method, int, str]
+"""What the outputs of a family share: error, censoring, number of grades, and how a
+time to an event is known."""
 
 
 class Family(NamedTuple):
@@ -47,52 +48,63 @@ class Family(NamedTuple):
 
 
 def families(
-    blocks: Blocks, schedule: Schedule, outputs: Mapping[str, Rows], sigmas: Sigmas
+    blocks: Blocks,
+    schedule: Schedule,
+    outputs: Mapping[str, Rows],
+    sigmas: Sigmas,
+    areas: Mapping[str, Rows] | None = None,
 ) -> list[Family]:
     """Every row's distribution.
 
     `outputs` are the model's at all rows; `sigmas` by output the SDs and all other
-    numbers of its block.
+    numbers of its block; `areas` by hazard its integral since the row before.
     """
+    given = {n: prediction(n, b, outputs, areas or {}) for n, b in blocks.items()}
     kinds = {_kind(block): None for block in blocks.values()}
-    return [_family(blocks, kind, schedule, outputs, sigmas) for kind in kinds]
+    return [_family(blocks, kind, schedule, given, sigmas) for kind in kinds]
 
 
 def _kind(block: OutputBlock) -> Kind:
-    return block.error, block.censoring, len(block.at_least)
+    return block.error, block.censoring, len(block.at_least), block.event
 
 
-def predictions(
-    blocks: Blocks, outputs: Mapping[str, Rows]
-) -> dict[str, Float[Array, "*grade subject observation"]]:
-    """The model's output of each block; of a grade the probabilities, one above one."""
-    return {
-        name: jnp.stack([outputs[each] for each in block.at_least])
-        if block.at_least
-        else outputs[name]
-        for name, block in blocks.items()
-    }
+def prediction(
+    name: str,
+    block: OutputBlock,
+    outputs: Mapping[str, Rows],
+    areas: Mapping[str, Rows],
+) -> Float[Array, "*part subject observation"]:
+    """The model's output of a block; of a grade the probabilities, one above one, of a
+    time to an event the hazard above its integral since the row before."""
+    if block.at_least:
+        return jnp.stack([outputs[each] for each in block.at_least])
+    if block.timed:
+        return jnp.stack([outputs[name], areas[name]])
+    return outputs[name]
 
 
 def expected(
     blocks: Blocks, outputs: Mapping[str, Rows], sigmas: Sigmas
 ) -> dict[str, Rows]:
-    """The DV that each output would have without an error; of a count its mean."""
-    return {
-        name: block.error_model.distribution(given, sigmas[name]).mean
-        if block.discrete
-        else given
-        for (name, given), block in zip(
-            predictions(blocks, outputs).items(), blocks.values(), strict=True
-        )
-    }
+    """The DV that each output would have without an error.
+
+    Of a count its mean, of a time to an event the hazard.
+    """
+    made = {}
+    for name, block in blocks.items():
+        if block.discrete:
+            given = prediction(name, block, outputs, {})
+            made[name] = block.error_model.distribution(given, sigmas[name]).mean
+        else:
+            made[name] = outputs[name]
+    return made
 
 
 def _family(
     blocks: Blocks,
     kind: Kind,
     schedule: Schedule,
-    outputs: Mapping[str, Rows],
+    given: Mapping[str, Float[Array, "*part subject observation"]],
     sigmas: Sigmas,
 ) -> Family:
     places = {
@@ -112,7 +124,7 @@ def _family(
     codes = [schedule.censored[place : place + 1] for place in places.values()]
     present = frozenset().union(*(found for some in codes for found in some))
     own_blocks = {name: blocks[name] for name in places}
-    distribution = model.distribution(own(predictions(own_blocks, outputs)), scales)
+    distribution = model.distribution(own({n: given[n] for n in own_blocks}), scales)
     limits = _limits(own_blocks, jnp.asarray(seen.value), sigmas)
     limit = own(limits) if limits else None
     member = jnp.asarray(seen.mask) & member

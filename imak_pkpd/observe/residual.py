@@ -19,7 +19,8 @@ def iwres(
     """(DV - prediction) / scale; of the logarithms for a log-normal error.
 
     For Student-t errors the scale is sigma, which is smaller than the SD. Of a count or
-    a grade it is Pearson's residual (DV - mean) / SD.
+    a grade it is Pearson's residual (DV - mean) / SD; of a time to an event the
+    martingale residual of the row.
     """
     return distribution.standardised(value)
 

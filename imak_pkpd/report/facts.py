@@ -42,7 +42,13 @@ class Output:
     @property
     def graded(self) -> bool:
         """Whether DV is a grade or an answer: nothing to draw on a logarithmic axis."""
-        return self.error in ("bernoulli", "ordinal")
+        return self.error in ("bernoulli", "ordinal", "event")
+
+    @property
+    def timed(self) -> bool:
+        """Whether DV says that an event has happened: nothing to compare with a
+        continuous prediction."""
+        return self.error == "event"
 
 
 @dataclass(frozen=True)
@@ -212,6 +218,7 @@ COUNTED = {
     "poisson": "events",
     "bernoulli": "0 no, 1 yes",
     "ordinal": "grade",
+    "event": "0 not yet, 1 the event",
 }
 """The unit of DV where it is not that of the model's output."""
 

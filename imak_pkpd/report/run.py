@@ -167,17 +167,24 @@ class Run:
 
     @cached_property
     def npde(self) -> Npde:
-        """NPDE of every observation, with the run's seed for censored ones."""
+        """NPDE of every observation, with the run's seed for censored ones.
+
+        Times to an event are left out, and NaN: they are no values to decorrelate.
+        """
         data = self.need("observed_data", *OBSERVED)
         self.need("posterior_predictive", "replicate")
-        return npde(
-            observations(data),
-            codes(data, "subject_index"),
-            codes(data, "output_index"),
-            stacked(self.tree, "replicate"),
+        output = codes(data, "output_index")
+        timed = np.array([each.timed for each in self.outputs], bool)
+        measured = ~timed[output]
+        found = npde(
+            observations(data).at(measured),
+            codes(data, "subject_index")[measured],
+            output[measured],
+            stacked(self.tree, "replicate")[:, measured],
             NPDE_SEED,
             self.discrete,
         )
+        return found.among(measured)
 
     @cached_property
     def discrete(self) -> Bool[np.ndarray, " output"]:

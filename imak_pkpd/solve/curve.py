@@ -72,6 +72,14 @@ def kept_positive(piece: Segments) -> Segments:
     )
 
 
+def areas(piece: Segments) -> Float[Array, " segment"]:
+    """The integral over each piece; not negative where both ends are not."""
+    piece = kept_positive(piece)
+    h = piece.length
+    mean = h / 2 * (piece.first + piece.last)
+    return mean + h**2 / 12 * (piece.leaving - piece.arriving)
+
+
 def mapped(curve: Curve, function: Callable[[Array], Array]) -> Curve:
     """`function` of the curve, elementwise, with the slopes that follow."""
     before, arriving = jax.jvp(function, (curve.before,), (curve.arriving,))

@@ -110,7 +110,7 @@ def _stops(schedule: Schedule, mesh: Mesh, nodes: Nodes, arrivals: Arrivals) -> 
     clock = nodes.clock
     after = following(clock)
     middle = 0.5 * (clock + after)
-    epoch = _epoch(schedule, middle)
+    epoch = epoch_at(schedule, middle)
     names = jnp.arange(len(schedule.dose_names))
     bolus = (nodes.action == ARRIVAL) & arrivals.alive[nodes.dose]
     amount = jnp.where(bolus, arrivals.amount[nodes.dose], 0.0)
@@ -128,7 +128,7 @@ def _stops(schedule: Schedule, mesh: Mesh, nodes: Nodes, arrivals: Arrivals) -> 
     )
 
 
-def _epoch(schedule: Schedule, middle: Float[Array, " node"]) -> Int[Array, " node"]:
+def epoch_at(schedule: Schedule, middle: Float[Array, " node"]) -> Int[Array, " node"]:
     """How many resets lie before the interval that follows each node."""
     if not schedule.has_resets:
         return jnp.zeros(middle.shape, jnp.int32)

@@ -4,34 +4,40 @@
 outputs at the observations, for the likelihood; use it where no curve is needed.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int
 
 from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.model import AbstractModel, AbstractStatic, AnyModel, Inputs
 from imak_pkpd.solve.curve import Curve, PerNode
 from imak_pkpd.solve.guard import guard
+from imak_pkpd.solve.look import both_sides, output_curves, static_curves
 from imak_pkpd.solve.march import March, inputs_of, march
 from imak_pkpd.solve.mesh import Mesh
 from imak_pkpd.solve.stepper import AbstractStepper
 from imak_pkpd.solve.subject import at_setting
+from imak_pkpd.solve.window import window_areas
 
 
 class Prediction(eqx.Module):
     """Outputs by name at the observations, and how each subject's solve ended.
 
+    `areas` holds, of the outputs that were to be integrated, the integral from the row
+    before of the same output (else the subject's first record) to each of its rows.
     Inside `vmap` the subject axis is absent.
     """
 
     outputs: Mapping[str, Float[Array, "*subject observation"]]
     status: Int[Array, "*subject"]
     when: Float[Array, "*subject"]
+    areas: Mapping[str, Float[Array, "*subject observation"]] = eqx.field(
+        default_factory=dict
+    )
 
 
 class Trajectory(eqx.Module):
@@ -69,15 +75,21 @@ def batched(model: AnyModel) -> AnyModel:
 
 
 def predict(
-    model: AnyModel, schedule: Schedule, mesh: Mesh | None, stepper: AbstractStepper
+    model: AnyModel,
+    schedule: Schedule,
+    mesh: Mesh | None,
+    stepper: AbstractStepper,
+    integrated: Sequence[str] = (),
 ) -> Prediction:
     """Outputs at the observations of every subject.
 
     `model` has leaves [subject] or [subject, setting]; a scalar leaf is shared.
+    `integrated` names outputs, never negative, whose `areas` are wanted: as exact as
+    the steps of the mesh resolve them (also of a model without states).
     """
     if isinstance(model, AbstractStatic):
-        return _predict_static(model, schedule)
-    one = lambda m, s, grid: _predict_one(m, s, grid, stepper)  # noqa: E731
+        return _predict_static(model, schedule, mesh, integrated)
+    one = lambda m, s, grid: _predict_one(m, s, grid, stepper, integrated)  # noqa: E731
     return jax.vmap(one, in_axes=(batched(model), 0, 0))(model, schedule, mesh)
 
 
@@ -89,10 +101,25 @@ def solve(
     return jax.vmap(one, in_axes=(batched(model), 0, 0))(model, schedule, mesh)
 
 
+def curves_of(
+    model: AnyModel, schedule: Schedule, mesh: Mesh, stepper: AbstractStepper
+) -> Mapping[str, Curve]:
+    """The outputs of every subject over time, with or without states."""
+    if not isinstance(model, AbstractStatic):
+        return solve(model, schedule, mesh, stepper).outputs
+    one = lambda m, s, grid: static_curves(m, s, grid.clock)  # noqa: E731
+    return jax.vmap(one, in_axes=(batched(model), 0, 0))(model, schedule, mesh)
+
+
 def _predict_one(
-    model: AbstractModel, schedule: Schedule, mesh: Mesh, stepper: AbstractStepper
+    model: AbstractModel,
+    schedule: Schedule,
+    mesh: Mesh,
+    stepper: AbstractStepper,
+    integrated: Sequence[str],
 ) -> Prediction:
-    path = march(jax.tree.map(guard, model), schedule, mesh, stepper)
+    guarded = jax.tree.map(guard, model)
+    path = march(guarded, schedule, mesh, stepper)
     seen = schedule.observations
 
     def observe(node: Array, setting: Array, time: Array, covariate: Array) -> Mapping:
@@ -102,7 +129,12 @@ def _predict_one(
         return at_setting(model, setting).observe(time, state, inputs)
 
     outputs = jax.vmap(observe)(path.at, seen.setting, seen.time, seen.covariate)
-    return Prediction(dict(outputs), path.status, path.when)
+    areas = {}
+    if integrated:
+        sides = both_sides(guarded, schedule, path)
+        curves = output_curves(path.stops.time + path.stops.shift, *sides)
+        areas = {n: window_areas(curves[n], path.at, seen) for n in integrated}
+    return Prediction(dict(outputs), path.status, path.when, areas)
 
 
 def _own_inputs(schedule: Schedule, infusion: Array, covariate: Array) -> Inputs:
@@ -113,7 +145,12 @@ def _own_inputs(schedule: Schedule, infusion: Array, covariate: Array) -> Inputs
     )
 
 
-def _predict_static(model: AbstractStatic, schedule: Schedule) -> Prediction:
+def _predict_static(
+    model: AbstractStatic,
+    schedule: Schedule,
+    mesh: Mesh | None,
+    integrated: Sequence[str],
+) -> Prediction:
     seen = schedule.observations
 
     def observe(
@@ -128,20 +165,34 @@ def _predict_static(model: AbstractStatic, schedule: Schedule) -> Prediction:
     )
     subjects = schedule.subjects
     return Prediction(
-        dict(outputs), jnp.zeros(subjects, jnp.int32), jnp.full(subjects, jnp.inf)
+        dict(outputs),
+        jnp.zeros(subjects, jnp.int32),
+        jnp.full(subjects, jnp.inf),
+        _static_areas(model, schedule, mesh, integrated) if integrated else {},
     )
+
+
+def _static_areas(
+    model: AbstractStatic,
+    schedule: Schedule,
+    mesh: Mesh | None,
+    integrated: Sequence[str],
+) -> Mapping[str, Array]:
+    assert mesh is not None  # `event_mesh` makes one where something is integrated
+
+    def one(own: AbstractStatic, here: Schedule, grid: Mesh) -> dict[str, Array]:
+        curves = static_curves(own, here, grid.clock)
+        seen = here.observations
+        return {name: window_areas(curves[name], grid.at, seen) for name in integrated}
+
+    return jax.vmap(one, in_axes=(batched(model), 0, 0))(model, schedule, mesh)
 
 
 def _solve_one(
     model: AbstractModel, schedule: Schedule, mesh: Mesh, stepper: AbstractStepper
 ) -> Trajectory:
     path = march(model, schedule, mesh, stepper)
-    look = jax.vmap(lambda stop, y: _look(model, schedule, path, stop, y))
-    after = look(path.stops, path.after)
-    # The state before a node's action belongs to the interval that ends there.
-    ending = jax.tree.map(lambda x: jnp.concatenate([x[:1], x[:-1]]), path.stops)
-    ending = ending._replace(time=path.stops.time)
-    before = look(ending, path.before)
+    before, after = both_sides(model, schedule, path)
     clock = path.stops.time + path.stops.shift
     return Trajectory(
         time=path.stops.time,
@@ -150,44 +201,11 @@ def _solve_one(
         after=after.state,
         rates=after.rates,
         arriving=before.rates,
-        outputs={
-            name: Curve(
-                clock,
-                before.outputs[name],
-                before.slopes[name],
-                after.outputs[name],
-                after.slopes[name],
-            )
-            for name in after.outputs
-        },
+        outputs=output_curves(clock, before, after),
         integrals=_integrals(model, schedule, path, after.rates, before.rates),
         status=path.status,
         when=path.when,
     )
-
-
-class _Look(NamedTuple):
-    state: Any
-    rates: Any
-    outputs: Mapping[str, Array]
-    slopes: Mapping[str, Array]
-
-
-def _look(
-    model: AbstractModel, schedule: Schedule, path: March, stop: Any, y: Array
-) -> _Look:
-    """State, rates and outputs at one node, and how fast the outputs change."""
-    here = at_setting(model, schedule.covariates.setting[stop.change])
-    inputs = inputs_of(schedule, stop)
-    state = path.unravel(y)
-    rates = here.rates(stop.time, state, inputs(stop.time))
-
-    def seen(t: Array, x: Array) -> dict[str, Array]:
-        return dict(here.observe(t, path.unravel(x), inputs(t)))
-
-    moving = (jnp.ones_like(stop.time), ravel_pytree(rates)[0])
-    outputs, slopes = jax.jvp(seen, (stop.time, y), moving)
-    return _Look(state, rates, outputs, slopes)
 
 
 def _integrals(

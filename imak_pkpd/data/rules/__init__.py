@@ -11,6 +11,7 @@ from imak_pkpd.data.rules import (
     counts,
     covariates,
     doses,
+    events,
     fit,
     observations,
     subjects,
@@ -91,5 +92,9 @@ FIT_RULES: tuple[Rule, ...] = (
     counts.unknown_grade,
     counts.no_trials,
     counts.no_exposure,
+    events.not_an_event,
+    events.after_the_event,
+    events.limited_event,
+    events.empty_window,
 )
 """Rules that need what a fit expects."""

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure as Canvas
 from scipy.stats import kstest, norm
 
 from imak_pkpd.report.blocks import Block, NotRun, Part, Prose, Section, Table
+from imak_pkpd.report.facts import Output
 from imak_pkpd.report.figure import (
     BLUE,
     GREY,
@@ -20,6 +21,7 @@ from imak_pkpd.report.figure import (
 )
 from imak_pkpd.report.number import with_unit
 from imak_pkpd.report.run import Run
+from imak_pkpd.report.sections import events
 
 TREND_POINTS = 20
 """Fewer points than this have no trend line."""
@@ -34,8 +36,10 @@ class Cloud(NamedTuple):
 
 
 def predictions(run: Run) -> Iterator[Block]:
-    """DV against population and individual prediction, linear and log."""
-    for k, output in enumerate(run.outputs):
+    """DV against population and individual prediction, linear and log; events against
+    the number that was expected."""
+    yield from events.comparison(run)
+    for k, output in _measured(run):
         rows = run.goodness.output == k
         if not rows.any():
             yield NotRun(f"Goodness of fit of {output.name}", "it has no sample")
@@ -51,6 +55,11 @@ def predictions(run: Run) -> Iterator[Block]:
             "drawn at the limit. Line: identity.",
             size=(7.4, 6.4),
         )
+
+
+def _measured(run: Run) -> list[tuple[int, Output]]:
+    """The outputs that are not times to an event, with their places."""
+    return [(k, each) for k, each in enumerate(run.outputs) if not each.timed]
 
 
 def _draw_predictions(canvas: Canvas, run: Run, k: int) -> None:
@@ -90,7 +99,7 @@ def _scatter(axes: Axes, cloud: Cloud) -> None:
 
 def residuals(run: Run) -> Iterator[Block]:
     """IWRES and NPDE against time, time after dose and prediction."""
-    for k, output in enumerate(run.outputs):
+    for k, output in _measured(run):
         if not np.any(run.goodness.output == k):
             continue
         yield figure(
@@ -164,7 +173,7 @@ def running_median(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def normality(run: Run) -> Iterator[Block]:
     """Quantiles of IWRES and NPDE against the normal ones, and their moments."""
     rows = []
-    for k, output in enumerate(run.outputs):
+    for k, output in _measured(run):
         if not np.any(run.goodness.output == k):
             continue
         for name, residual in (("IWRES", run.goodness.iwres), ("NPDE", run.npde.value)):
@@ -193,11 +202,11 @@ def normality(run: Run) -> Iterator[Block]:
         )
     if rows:
         yield Table("residuals", "Residuals in numbers.", rows)
-    yield Prose(
-        "NPDE are decorrelated within each patient over all outputs; samples beyond an "
-        f"assay limit are drawn within it (seed {run.npde.seed}). IWRES of patients "
-        "with few samples shrink, so an SD below 1 is common."
-    )
+        yield Prose(
+            "NPDE are decorrelated within each patient over all outputs; samples "
+            f"beyond an assay limit are drawn within it (seed {run.npde.seed}). IWRES "
+            "of patients with few samples shrink, so an SD below 1 is common."
+        )
 
 
 def _usable(run: Run, k: int, name: str, residual: np.ndarray) -> np.ndarray:

@@ -31,6 +31,11 @@ LOG_SPAN = 50.0
 MARGIN = 3.0
 """Half a decade is left free below the lowest sample on a logarithmic axis."""
 
+EVENTS = (
+    " Of a time to an event the curve is the hazard: a cross on it is the event, a "
+    "point a row without it."
+)
+
 STRAIGHT = (
     " at the sampling times, joined by straight lines because the run kept no curve "
     "between them"
@@ -45,6 +50,8 @@ def figures(run: Run) -> Iterator[Block]:
         "Line and band: median and 90 % interval of the individual prediction"
         f"{'' if smooth else STRAIGHT}; dashed: the typical prediction (random effects "
         "zero). Triangles: samples beyond an assay limit. Ticks below: doses."
+        + EVENTS
+        * any(output.timed for output in run.outputs)
     )
     seen = [s for s in range(len(run.subjects)) if np.any(good.subject == s)]
     yield Gallery([_figure(run, s) for s in seen[:MOST_FIGURES]])
@@ -91,6 +98,9 @@ def _draw_output(axes: Axes, run: Run, s: int, k: int) -> None:
     known, colour = good.observed.censor[rows] == 0, SERIES[k % len(SERIES)]
     drawn = _curves(run, s, k, rows)
     _draw_curves(axes, drawn, colour)
+    if run.outputs[k].timed:
+        event, dv = dv == 1, good.ipred[rows]
+        axes.plot(time[event], dv[event], "x", color=ORANGE, markersize=6)
     axes.plot(time[known], dv[known], "o", color=INK, markersize=3)
     axes.plot(time[~known], dv[~known], "v", color=ORANGE, markersize=4.5)
     shown = np.concatenate([dv, good.ipred[rows]])

@@ -8,11 +8,12 @@ from matplotlib.figure import Figure as Canvas
 
 from imak_pkpd.check.goodness import codes, observations, stacked, values
 from imak_pkpd.check.vpc import bin_count, bin_of, time_bins
-from imak_pkpd.report.blocks import Block, Listing, Part, Prose, Section, Table
+from imak_pkpd.report.blocks import Block, Listing, NotRun, Part, Prose, Section, Table
 from imak_pkpd.report.facts import joint_blocks, prior, source
 from imak_pkpd.report.figure import BLUE, GREY, ORANGE, figure, log_axis
 from imak_pkpd.report.number import with_unit
 from imak_pkpd.report.run import OBSERVED, MissingError, Run
+from imak_pkpd.report.sections import events
 
 PRIOR_BANDS = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Ends of the central 90 % and 50 %, and the median."""
@@ -89,7 +90,9 @@ def prior_check(run: Run) -> Iterator[Block]:
     run.need("prior_predictive", "replicate")
     data = run.need("observed_data", *OBSERVED)
     for k, output in enumerate(run.outputs):
-        if np.any(codes(data, "output_index") == k):
+        if output.timed:
+            yield NotRun(f"Prior predictive check of {output.name}", events.WHY)
+        elif np.any(codes(data, "output_index") == k):
             yield figure(
                 run,
                 f"prior-predictive-{k + 1}",

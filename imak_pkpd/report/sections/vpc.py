@@ -21,6 +21,7 @@ from imak_pkpd.report.figure import BLUE, GREY, INK, ORANGE, PURPLE, figure, log
 from imak_pkpd.report.groups import DoseGroup
 from imak_pkpd.report.number import with_unit
 from imak_pkpd.report.run import Run
+from imak_pkpd.report.sections import events
 
 FEWEST_SAMPLES = 10
 """Fewer samples in a panel have no percentiles to compare."""
@@ -44,15 +45,28 @@ def plain(run: Run) -> Iterator[Block]:
         f"median, or one per {SAMPLES_PER_BIN} samples (3 to 10). {HOW} "
         f"There are {_replicate_count(run)} replicates."
     )
+    yield from _timed(run)
     for k, g, rows, group in _panels(run):
         yield from _plain_panel(run, k, g, rows, group)
+
+
+def _timed(run: Run) -> Iterator[Block]:
+    """What is said of the outputs without percentiles."""
+    names = [output.name for output in run.outputs if output.timed]
+    if names:
+        yield NotRun(f"VPC of {', '.join(names)}", events.WHY)
+
+
+def _measured(run: Run) -> list[int]:
+    """The places of the others."""
+    return [k for k, output in enumerate(run.outputs) if not output.timed]
 
 
 def _panels(run: Run) -> Iterator[tuple[int, int, np.ndarray, DoseGroup]]:
     """Output, group number, rows and group of every panel."""
     run.need("posterior_predictive", "replicate")
     good = run.goodness
-    for k in range(len(run.outputs)):
+    for k in _measured(run):
         for g, group in enumerate(run.dose_groups, 1):
             inside = (good.output == k) & np.isin(good.subject, group.subjects)
             yield k, g, np.flatnonzero(inside), group
@@ -91,8 +105,8 @@ def corrected(run: Run) -> Iterator[Block]:
         "(Bergstrand et al. 2011), which takes differences of dose and covariates out."
     )
     run.need("posterior_predictive", "replicate")
-    for k, output in enumerate(run.outputs):
-        rows = np.flatnonzero(run.goodness.output == k)
+    for k in _measured(run):
+        output, rows = run.outputs[k], np.flatnonzero(run.goodness.output == k)
         if len(rows) < FEWEST_SAMPLES:
             why = f"{len(rows)} samples are too few"
             yield NotRun(f"Prediction-corrected VPC of {output.name}", why)
