@@ -131,6 +131,8 @@ def weight_quality(delta: Float[np.ndarray, " draw"]) -> tuple[float, float]:
         return -math.inf, 1.0
     from arviz_stats.base import array_stats
 
-    _, k_hat = array_stats.psislw(delta)
+    _, k_hat = array_stats.psislw(
+        -delta
+    )  # it takes log-likelihoods, whose weights are 1/L
     weights = np.exp(delta - delta.max())
     return float(k_hat), float(weights.sum() ** 2 / (weights**2).sum() / len(delta))
