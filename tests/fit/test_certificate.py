@@ -21,3 +21,7 @@ def test_bounded_weights_have_a_light_tail() -> None:
     """A normal likelihood of a wide prior: no weight is far above the others."""
     distance = 10.0 * np.random.default_rng(0).standard_normal(20_000)
     assert tail_shape(-0.5 * distance**2) < 0.0
+
+
+def test_equal_largest_weights_have_no_tail() -> None:
+    assert tail_shape(np.repeat([0.0, -1.0], 100)) == -np.inf

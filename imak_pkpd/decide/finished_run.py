@@ -1,0 +1,122 @@
+"""`read_finished`: a finished run whose fit file and model are still what was fitted.
+
+`population_sites` are its draws of what all patients share, as NumPyro sites.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
+from imak_pkpd.data.schedule import Schedule
+from imak_pkpd.fit.record import RunRecord
+from imak_pkpd.fit.run import POSTERIOR, read_record
+from imak_pkpd.fit.runs_index import changed_since
+from imak_pkpd.fit.simulate import Simulator
+from imak_pkpd.fit.spec import FitSpec, read_fit
+from imak_pkpd.fit.tree import read_tree
+from imak_pkpd.model import AnyModel
+from imak_pkpd.population import OmegaBlock
+from imak_pkpd.population.omega import CorrelationBlock, CovarianceBlock, Form
+
+Sites = Mapping[str, np.ndarray]
+"""Draws of NumPyro sites, [draw, ...]."""
+
+
+class FinishedRun(NamedTuple):
+    """A run folder whose posterior can be used, and its fit file."""
+
+    folder: Path
+    record: RunRecord
+    spec: FitSpec
+    tree: xr.DataTree
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the population is one of simulated patients."""
+        return self.spec.data is not None and self.spec.data.synthetic
+
+
+def read_finished(folder: Path) -> FinishedRun:
+    """The run of a folder.
+
+    Raises a `ValueError` when it is not finished, when its fit file or model changed
+    since, and when its fit file does not say how a patient file is read.
+    """
+    record = read_record(folder)
+    if record.status != "finished":
+        raise ValueError(
+            f"{folder} is {record.status}, not finished: finish it by `imak resume`"
+        )
+    changed = [name for name in changed_since(record) if name != "data"]
+    if changed:
+        raise ValueError(
+            f"{folder}: the {' and the '.join(changed)} file changed since the run: "
+            "restore it, or make a new run with `imak fit`"
+        )
+    spec, tree = read_fit(record.fit.path), read_tree(folder / POSTERIOR)
+    if spec.data is None or not spec.output:
+        lacking = "[data]" if spec.data is None else "[output]"
+        raise ValueError(
+            f"{spec.path.name} has no {lacking} block, so it does not say what the "
+            "samples of a patient mean: forecast from a run of a fit with patients"
+        )
+    if "posterior" not in tree.children:
+        raise ValueError(f"{folder / POSTERIOR} has no group posterior: fit again")
+    return FinishedRun(folder, record, spec, tree)
+
+
+def population_sites(
+    spec: FitSpec, model: type[AnyModel], schedule: Schedule, tree: xr.DataTree
+) -> dict[str, np.ndarray]:
+    """Draws of the sites that patients share, all chains in a row.
+
+    The factors of blocks, which a run does not keep, are made of its correlations.
+    """
+    forms: dict[str, Form] = dict.fromkeys(spec.omega.random, "z")
+    kept = tree["posterior"].to_dataset()
+    drawn = {str(n): _in_a_row(np.asarray(v)) for n, v in kept.data_vars.items()}
+    factors = {
+        f"cholesky_{block.name}": block_factor(spec.omega, block, drawn)
+        for block in spec.omega.blocks
+    }
+    needed = Simulator(spec, model, forms).shared(schedule)
+    lacking = [name for name in needed if name not in factors and name not in drawn]
+    if lacking:
+        raise ValueError(
+            f"the posterior has no {', '.join(lacking)}: it is not that of "
+            f"{spec.path.name}, make a new run with `imak fit`"
+        )
+    return {n: factors[n] if n in factors else drawn[n] for n in needed}
+
+
+def _in_a_row(values: np.ndarray) -> np.ndarray:
+    return values.reshape(-1, *values.shape[2:])
+
+
+def block_factor(
+    omega: OmegaBlock, block: CorrelationBlock | CovarianceBlock, drawn: Sites
+) -> Float[np.ndarray, "draw k k"]:
+    """The Cholesky factor of a block: of its correlation, or of its covariance."""
+    names = block.parameters
+    deviation = [drawn[f"omega_{n}"] for n in names] if block in omega.covariance else 1
+    correlation = correlations(names, drawn)
+    scale = np.stack(deviation, -1) if isinstance(deviation, list) else np.ones(1)
+    return scale[..., None] * np.linalg.cholesky(correlation)
+
+
+def correlations(names: Sequence[str], drawn: Sites) -> Float[np.ndarray, "draw k k"]:
+    """The correlation matrices of the parameters `names`, from corr_p_q."""
+    pairs = {
+        (row, column): drawn[f"corr_{names[column]}_{names[row]}"]
+        for column in range(len(names))
+        for row in range(column + 1, len(names))
+    }
+    draws = len(next(iter(pairs.values())))
+    made = np.tile(np.eye(len(names)), (draws, 1, 1))
+    for (row, column), value in pairs.items():
+        made[:, row, column] = made[:, column, row] = value
+    return made
