@@ -83,7 +83,7 @@ def new_patients(run: FinishedRun, file: Path, horizon: float | None) -> NewPati
     """
     problem = read_problem(_reading(run.spec, file))
     _refuse_undosed(problem)
-    farthest = horizon or default_horizon(run.spec, run.tree)
+    farthest = default_horizon(run.spec, run.tree) if horizon is None else horizon
     population = population_sites(
         problem.spec, problem.model, problem.schedule, run.tree
     )
