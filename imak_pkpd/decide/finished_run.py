@@ -3,6 +3,7 @@
 `population_sites` are its draws of what all patients share, as NumPyro sites.
 """
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -66,7 +67,23 @@ def read_finished(folder: Path) -> FinishedRun:
         )
     if "posterior" not in tree.children:
         raise ValueError(f"{folder / POSTERIOR} has no group posterior: fit again")
+    _refuse_other_settings(spec, tree, folder)
     return FinishedRun(folder, record, spec, tree)
+
+
+def _refuse_other_settings(spec: FitSpec, tree: xr.DataTree, folder: Path) -> None:
+    """A file that the fit file is based on may have changed: a fixed number in it
+    would be another one without a word."""
+    kept = tree.attrs.get("settings")
+    if kept is None:
+        return
+    then, now = (tomllib.loads(str(text)) for text in (kept, spec))
+    for name in sorted({*then, *now} - {"estimation", "solver"}):
+        if then.get(name) != now.get(name):
+            raise ValueError(
+                f"{folder}: [{name}] of {spec.path.name} changed since the run, in a "
+                "file it is based on: restore it, or make a new run with `imak fit`"
+            )
 
 
 def population_sites(

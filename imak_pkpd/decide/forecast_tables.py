@@ -16,6 +16,7 @@ from imak_pkpd.estimand import Outcome
 from imak_pkpd.model import parameters
 
 LEVELS = {"median": 0.5, "q25": 0.25, "q75": 0.75, "q05": 0.05, "q95": 0.95}
+CROSSING_TIMES = 29  # twice a day in two weeks
 CHANCES = tuple(outcome.name for outcome in Outcome)
 
 Row = dict[str, Any]
@@ -25,6 +26,7 @@ def tables(made: Forecasts) -> dict[str, pd.DataFrame]:
     """All tables by name, rows patient after patient."""
     rows = {
         "estimands": estimand_rows,
+        "crossings": crossing_rows,
         "parameters": parameter_rows,
         "course": course_rows,
         "sampling": sampling_rows,
@@ -64,6 +66,23 @@ def estimand_rows(made: Forecast) -> Iterator[Row]:
             **_chances(outcome, effective),
             "unsolved": int((~solved).sum()),
         }
+
+
+def crossing_rows(made: Forecast) -> Iterator[Row]:
+    """P(not crossed by a time) for every crossing, at times after its start.
+
+    Of the solved draws; one that was never above the limit is not waiting to cross.
+    """
+    for name in made.ahead.problem.spec.estimand:
+        outcome = made.estimands.get(f"{name}_outcome")
+        if outcome is None or not (outcome >= 0).any():
+            continue
+        end = made.ahead.problem.spec.estimand[name].window or 0.0
+        when = np.where(outcome == Outcome.not_crossed, np.inf, made.estimands[name])
+        for time in np.linspace(0.0, end, CROSSING_TIMES):
+            later = (outcome > Outcome.never_above) & (when > time)
+            share = float(later[outcome >= 0].mean())
+            yield {"estimand": name, "time": float(time), "not_crossed": share}
 
 
 def parameter_rows(made: Forecast) -> Iterator[Row]:

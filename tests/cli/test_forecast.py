@@ -14,7 +14,14 @@ from imak_pkpd.fit.record import new_record
 from imak_pkpd.fit.run import POSTERIOR, create_run, update_record
 from imak_pkpd.fit.spec import read_fit
 from imak_pkpd.fit.tree import read_tree
-from tests.decide.made_run import decay_draws, decay_run
+from tests.decide.made_run import (
+    DECAY_DATA,
+    DECAY_FIT,
+    DECAY_MODEL,
+    decay_draws,
+    decay_run,
+    made_run,
+)
 from tests.fit.decay import write_decay
 
 Imak = Callable[..., Any]  # the fixtures of conftest.py
@@ -41,7 +48,7 @@ def test_forecast(inside: Imak, run: Path) -> None:
     assert "crossed" in done.output
     (folder,) = (run / "forecasts").iterdir()
     assert folder.name.startswith("new-")
-    for name in ("estimands", "parameters", "course", "sampling"):
+    for name in ("estimands", "crossings", "parameters", "course", "sampling"):
         text = (folder / f"{name}.csv").read_text()
         assert text.startswith(f"# {RESEARCH}\n")
         assert set(pd.read_csv(folder / f"{name}.csv", comment="#")["patient"]) == {
@@ -92,6 +99,19 @@ def test_a_run_whose_sources_changed(run: Path, name: str) -> None:
     file.write_text(file.read_text() + "\n# another line\n")
     with pytest.raises(ValueError, match=f"{file.stem} file changed since the run"):
         read_finished(run)
+
+
+def test_a_file_it_is_based_on_changed(tmp_path: Path) -> None:
+    """A fixed number there is no draw: another one would be used without a word."""
+    parent = tmp_path / "parent.toml"
+    parent.write_text(DECAY_FIT)
+    based = 'based_on = "parent.toml"\nproblem = "as the parent"\n'
+    draws = decay_draws(8, 0.1)
+    made = made_run(tmp_path, DECAY_MODEL, based, DECAY_DATA, draws)
+    assert read_finished(made).spec.theta["p"].fixed == 0.25
+    parent.write_text(DECAY_FIT.replace("fixed = 0.25", "fixed = 0.5"))
+    with pytest.raises(ValueError, match=r"\[theta\] of fit.toml changed"):
+        read_finished(made)
 
 
 def test_data_that_changed_do_not_matter(run: Path) -> None:

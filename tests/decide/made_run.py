@@ -155,6 +155,6 @@ def made_run(folder: Path, model: str, fit: str, data: str, draws: Draws) -> Pat
             "time_after_dose": Variable(("observation",), np.array([AFTER_DOSE]))
         },
     }
-    write_tree(build_tree(groups, {}, {}), run / POSTERIOR)
+    write_tree(build_tree(groups, {}, {"settings": str(spec)}), run / POSTERIOR)
     update_record(run, status="finished")
     return run

@@ -192,9 +192,16 @@ def test_tables_have_a_row_for_everything(three: tuple[Forecast, ...]) -> None:
     assert {name: len(frame) for name, frame in made.items()} == {
         "estimands": 3 * 5,
         "parameters": 3 * 2,
+        "crossings": 3 * 29,
         "course": 3 * 3 * 61,
         "sampling": 3,
     }
+    waiting = made["crossings"].query("patient == 'A'")
+    row = made["estimands"].query("patient == 'A' and estimand == 'gone'").iloc[0]
+    assert (waiting["time"].iloc[0], waiting["time"].iloc[-1]) == (0.0, HORIZON)
+    assert (np.diff(waiting["not_crossed"]) <= 0).all()
+    assert waiting["not_crossed"].iloc[-1] == row["not_crossed"]
+    assert waiting["not_crossed"].iloc[0] == 1 - row["never_above"]
     low = made["estimands"].query("estimand == 'low'")
     assert low["chance"].all()
     assert low["mean"].between(0, 1).all()
