@@ -4,7 +4,7 @@
 """
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -119,21 +119,16 @@ def block_factor(
 ) -> Float[np.ndarray, "draw k k"]:
     """The Cholesky factor of a block: of its correlation, or of its covariance."""
     names = block.parameters
-    deviation = [drawn[f"omega_{n}"] for n in names] if block in omega.covariance else 1
-    correlation = correlations(names, drawn)
-    scale = np.stack(deviation, -1) if isinstance(deviation, list) else np.ones(1)
-    return scale[..., None] * np.linalg.cholesky(correlation)
-
-
-def correlations(names: Sequence[str], drawn: Sites) -> Float[np.ndarray, "draw k k"]:
-    """The correlation matrices of the parameters `names`, from corr_p_q."""
     pairs = {
         (row, column): drawn[f"corr_{names[column]}_{names[row]}"]
         for column in range(len(names))
         for row in range(column + 1, len(names))
     }
     draws = len(next(iter(pairs.values())))
-    made = np.tile(np.eye(len(names)), (draws, 1, 1))
+    made = np.ones((draws, len(names), len(names)))
     for (row, column), value in pairs.items():
         made[:, row, column] = made[:, column, row] = value
-    return made
+    if block in omega.covariance:  # in a correlation an SD may be fixed, and not kept
+        sd = np.stack([drawn[f"omega_{name}"] for name in names], -1)
+        made = made * sd[:, :, None] * sd[:, None, :]
+    return np.linalg.cholesky(made)

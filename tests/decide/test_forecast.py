@@ -207,17 +207,35 @@ def test_tables_have_a_row_for_everything(three: tuple[Forecast, ...]) -> None:
     assert low["mean"].between(0, 1).all()
 
 
-def test_the_factor_of_a_covariance_is_made_again() -> None:
-    """A block's factor is not kept: it is made of SDs and correlations."""
-    scale = [1.0, 1.0, 1.0]
-    said = {"parameters": ["a", "b", "c"], "dist": "InverseWishart", "df": 5.0}
-    omega = OmegaBlock.model_validate({"covariance": {**said, "scale": scale}})
-    factor = np.array([[1.0, 0.0, 0.0], [0.3, 0.9, 0.0], [-0.2, 0.1, 0.7]])
-    covariance = factor @ factor.T
+FACTOR = np.array([[1.0, 0.0, 0.0], [0.3, 0.9, 0.0], [-0.2, 0.1, 0.7]])
+
+
+def kept_of(covariance: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """What a run keeps of a block, and the SDs."""
     sd = np.sqrt(np.diag(covariance))
-    drawn = {f"omega_{n}": sd[i : i + 1] for i, n in enumerate("abc")}
+    drawn = {}
     for column, row in ((0, 1), (0, 2), (1, 2)):
         value = covariance[row, column] / sd[row] / sd[column]
         drawn[f"corr_{'abc'[column]}_{'abc'[row]}"] = np.array([value])
+    return drawn, sd
+
+
+def test_the_factor_of_a_covariance_is_made_again() -> None:
+    """A block's factor is not kept: it is made of SDs and correlations."""
+    said = {"parameters": ["a", "b", "c"], "dist": "InverseWishart", "df": 5.0}
+    block = {**said, "scale": [1.0, 1.0, 1.0]}
+    omega = OmegaBlock.model_validate({"covariance": block})
+    drawn, sd = kept_of(FACTOR @ FACTOR.T)
+    drawn |= {f"omega_{n}": sd[i : i + 1] for i, n in enumerate("abc")}
     made = block_factor(omega, omega.blocks[0], drawn)
-    np.testing.assert_allclose(made[0], factor, atol=1e-12)
+    np.testing.assert_allclose(made[0], FACTOR, atol=1e-12)
+
+
+def test_the_factor_of_a_correlation_needs_no_sd() -> None:
+    """SDs may be fixed, and are not kept then."""
+    lines = {name: {"fixed": 0.5} for name in "abc"}
+    block = {"parameters": ["a", "b", "c"], "lkj": 2.0}
+    omega = OmegaBlock.model_validate({**lines, "correlation": block})
+    drawn, sd = kept_of(FACTOR @ FACTOR.T)
+    made = block_factor(omega, omega.blocks[0], drawn)
+    np.testing.assert_allclose(made[0], FACTOR / sd[:, None], atol=1e-12)
