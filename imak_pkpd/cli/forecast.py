@@ -13,6 +13,7 @@ from imak_pkpd.cli.failure import DIAGNOSTIC
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from imak_pkpd.decide.finished_run import FinishedRun
     from imak_pkpd.decide.forecast import Forecasts
 
 
@@ -62,12 +63,12 @@ def forecast(
         said = {"folder": str(folder), **document(finished, made)}
         print(json.dumps(said, indent=1))
     else:
-        show(made, folder, finished.synthetic)
+        show(made, finished, folder)
     if not all(each.posterior.sampling.reliable for each in made.patients):
         raise typer.Exit(DIAGNOSTIC)
 
 
-def show(made: "Forecasts", folder: Path, synthetic: bool) -> None:
+def show(made: "Forecasts", run: "FinishedRun", folder: Path) -> None:
     """The tables on the screen, and where the files are."""
     from imak_pkpd.cli.screen import console
     from imak_pkpd.decide.forecast import RESEARCH
@@ -75,10 +76,8 @@ def show(made: "Forecasts", folder: Path, synthetic: bool) -> None:
     screen = console()
     for each in screens(made):
         screen.print(each)
-    for sentence in warnings(made):
+    for sentence in warnings(made, run):
         screen.print(sentence, soft_wrap=True)
-    if synthetic:
-        screen.print("the population was fitted to SYNTHETIC patients", soft_wrap=True)
     screen.print(f"forecast: {folder}", soft_wrap=True)
     screen.print(f"{RESEARCH}; every number rests on the model", soft_wrap=True)
 
@@ -149,11 +148,15 @@ def interval(row: Row) -> str:
     )
 
 
-def warnings(made: "Forecasts") -> Iterator[str]:
-    """One sentence for each patient whose draws are not reliable."""
+def warnings(made: "Forecasts", run: "FinishedRun") -> Iterator[str]:
+    """What speaks against the numbers: draws, the run, a population that is none."""
     for each in made.patients:
         if not each.posterior.sampling.reliable:
             yield (
                 f"patient {each.name}: the draws are not reliable (k-hat, R-hat or the "
                 "solver): do not use these numbers; try --method tempered or nuts"
             )
+    if run.complaint:
+        yield f"the run itself: {run.complaint}"
+    if run.synthetic:
+        yield "the population was fitted to SYNTHETIC patients"

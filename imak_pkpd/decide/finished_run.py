@@ -40,6 +40,12 @@ class FinishedRun(NamedTuple):
         """Whether the population is one of simulated patients."""
         return self.spec.data is not None and self.spec.data.synthetic
 
+    @property
+    def complaint(self) -> str:
+        """What the diagnostics of the run itself say against it; empty: nothing."""
+        result = self.record.result
+        return "" if result is None or result.passed else result.verdict
+
 
 def read_finished(folder: Path) -> FinishedRun:
     """The run of a folder.

@@ -77,6 +77,7 @@ def _provenance(run: FinishedRun, made: Forecasts) -> dict[str, Any]:
     return {
         "run": run.record.run,
         "fit": str(run.spec.path),
+        "run_complaint": run.complaint,
         "population_is_synthetic": run.synthetic,
         "patient_file": str(first.dataset.path),
         "patient_sha256": made.asked.sha256,

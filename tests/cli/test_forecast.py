@@ -10,7 +10,7 @@ import pytest
 
 from imak_pkpd.decide.finished_run import read_finished
 from imak_pkpd.decide.forecast import RESEARCH
-from imak_pkpd.fit.record import new_record
+from imak_pkpd.fit.record import Result, new_record
 from imak_pkpd.fit.run import POSTERIOR, create_run, update_record
 from imak_pkpd.fit.spec import read_fit
 from imak_pkpd.fit.tree import read_tree
@@ -41,11 +41,13 @@ def run(tmp_path: Path) -> Path:
 
 def test_forecast(inside: Imak, run: Path) -> None:
     home = run.parents[2]
+    update_record(run, result=Result(passed=False, verdict="FAILED: few draws"))
     words = ("forecast", str(run), "--patient", "new.csv", "--horizon", "5")
     done = inside(*words, cwd=home)
     assert (done.code, done.error) == (0, "")
     assert RESEARCH in done.output
     assert "crossed" in done.output
+    assert "the run itself: FAILED: few draws" in done.output
     (folder,) = (run / "forecasts").iterdir()
     assert folder.name.startswith("new-")
     for name in ("estimands", "crossings", "parameters", "course", "sampling"):
