@@ -114,9 +114,10 @@ def forecast_all(study: Study, days: int, out: Path, folder: Path) -> None:
     seen = study.records["TIME"].astype(float) <= days
     study.records[seen].to_csv(file, index=False)
     asked = new_patients(study.run, file, HORIZON)
-    done = {(line["days"], line["patient"]) for line in lines(out)}
+    size = len(asked.patients)  # a cohort of another size has other patients
+    done = {(line["days"], line["of"], line["patient"]) for line in lines(out)}
     for place, patient in enumerate(asked.patients):
-        if (days, patient.name) in done:
+        if (days, size, patient.name) in done:
             continue
         start = time.process_time()
         try:
@@ -127,7 +128,8 @@ def forecast_all(study: Study, days: int, out: Path, folder: Path) -> None:
         except ValueError as problem:  # samples that no draw explains
             found = {"failed": str(problem)}
         cpu = time.process_time() - start
-        append(out, {"days": days, "patient": patient.name, "cpu_s": cpu, **found})
+        known = {"days": days, "of": size, "patient": patient.name, "cpu_s": cpu}
+        append(out, {**known, **found})
 
 
 def compared(made: Forecast, true: Mapping[str, Any]) -> dict[str, Any]:

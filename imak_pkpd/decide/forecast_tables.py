@@ -142,5 +142,7 @@ def _chances(outcome: np.ndarray | None, effective: float) -> Mapping[str, float
         return dict.fromkeys((*CHANCES, "se"), np.nan)
     solved = outcome[outcome >= 0]
     shares = {each.name: float((solved == each).mean()) for each in Outcome}
-    spread = max(share * (1 - share) for share in shares.values())
+    # one more draw with and one without: none of 1,000 draws is not "never"
+    near = [(share * effective + 1) / (effective + 2) for share in shares.values()]
+    spread = max(share * (1 - share) for share in near)
     return {**shares, "se": float(np.sqrt(spread / effective))}
