@@ -13,6 +13,7 @@ from imak_pkpd.cli.check import check
 from imak_pkpd.cli.dose import dose
 from imak_pkpd.cli.failure import explain
 from imak_pkpd.cli.fit import fit
+from imak_pkpd.cli.forecast import forecast
 from imak_pkpd.cli.init import init
 from imak_pkpd.cli.report import report
 from imak_pkpd.cli.resume import resume
@@ -27,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich help costs 0.2 CPU-seconds of imports
     pretty_exceptions_enable=False,
 )
-for verb in (init, check, fit, resume, report, runs, simulate, dose):
+for verb in (init, check, fit, resume, report, runs, simulate, dose, forecast):
     app.command()(verb)
 
 

@@ -45,6 +45,13 @@ def virtual_patients(
     )
 
 
+def quasi_normals(
+    points: int, size: int, seed: int
+) -> Float[np.ndarray, "point dimension"]:
+    """Standard normals at scrambled Sobol points, for an integral over patients."""
+    return np.asarray(ndtri(_points(points, size, seed)))
+
+
 def _points(
     patients: int, size: int, seed: int
 ) -> Float[np.ndarray, "patient dimension"]:

@@ -129,8 +129,18 @@ def weight_quality(delta: Float[np.ndarray, " draw"]) -> tuple[float, float]:
     """
     if len(delta) < 25 or np.ptp(delta) < 1e-9:  # 25: arviz's least tail
         return -math.inf, 1.0
+    weights = np.exp(delta - delta.max())
+    efficiency = float(weights.sum() ** 2 / (weights**2).sum() / len(delta))
+    return _pareto_shape(delta), efficiency
+
+
+def _pareto_shape(log_weight: Float[np.ndarray, " draw"]) -> float:
+    """k-hat of the largest weights; -inf where these are all equal."""
     from arviz_stats.base import array_stats
 
-    _, k_hat = array_stats.psislw(delta)
-    weights = np.exp(delta - delta.max())
-    return float(k_hat), float(weights.sum() ** 2 / (weights**2).sum() / len(delta))
+    try:
+        # it takes log-likelihoods, whose weights are their reciprocals
+        _, k_hat = array_stats.psislw(-log_weight)
+    except ValueError:  # "All tail values are the same"
+        return -math.inf
+    return float(k_hat)

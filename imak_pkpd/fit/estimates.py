@@ -5,24 +5,31 @@ time, as a curve is known between nodes by a cubic only, and on beyond the last 
 where an estimand looks further.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
+from numpyro.handlers import seed, substitute
 
 from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.estimand import AbstractEstimand
 from imak_pkpd.fit.curves import observed_at
 from imak_pkpd.fit.meshes import needs_mesh
-from imak_pkpd.fit.meshing import PILOTS, Forms, individual_model, individual_models
+from imak_pkpd.fit.meshing import PILOTS, Forms, individual_models
 from imak_pkpd.fit.posterior import stepper_of
 from imak_pkpd.fit.problem import Problem
-from imak_pkpd.fit.readings import readings_of
+from imak_pkpd.fit.readings import Windows as Spans, readings_of
 from imak_pkpd.fit.simulate import CHUNK, Sites
+from imak_pkpd.fit.sites import sample_sites
+from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.fit.tree import Variable
+from imak_pkpd.model import AnyModel
+from imak_pkpd.population.omega import Form
 from imak_pkpd.solve.calibrate import calibrate
 from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
 from imak_pkpd.solve.trajectory import solve
@@ -50,35 +57,34 @@ def estimand_group(
         return {}
     windows = _windows(problem, mesh)
     there, fine = _followed(problem, forms, mesh, sites, windows)
-
-    def one(values: Mapping[str, Array], there: Schedule, nodes: Mesh) -> dict:
-        return _estimates(problem, forms, values, there, nodes, windows)
-
-    run = jax.jit(
-        lambda xs, there, nodes: jax.lax.map(
-            lambda values: one(values, there, nodes), xs, batch_size=CHUNK
-        )
-    )
-    found = run(dict(sites), there, fine)
+    run = _program(problem.spec, problem.model, tuple(forms.items()))
+    found = run(dict(sites), *jax.tree.map(jnp.asarray, (there, fine, windows)))
     return {
         name: Variable(DIMS, np.asarray(value).reshape(chains, -1, value.shape[-1]))
         for name, value in found.items()
     }
 
 
-def _estimates(
-    problem: Problem,
-    forms: Forms,
-    sites: Mapping[str, Array],
-    schedule: Schedule,
-    mesh: Mesh,
-    windows: Windows,
-) -> dict[str, Float[Array, " subject"]]:
-    """All estimands of all subjects at one draw."""
-    model = individual_model(problem, forms, sites)
-    path = solve(model, schedule, mesh, stepper_of(problem.spec, problem.model))
-    spans = {n: (jnp.asarray(a), jnp.asarray(b)) for n, (a, b) in windows.items()}
-    return readings_of(problem.spec.estimand, model, path, spans)
+@lru_cache(maxsize=4)
+def _program(
+    spec: FitSpec, model: type[AnyModel], forms: tuple[tuple[str, Form], ...]
+) -> Callable[..., dict[str, Array]]:
+    """All estimands of all subjects by draw, of (sites, schedule, mesh, windows)."""
+
+    def one(
+        values: Mapping[str, Array], schedule: Schedule, mesh: Mesh, spans: Spans
+    ) -> dict[str, Float[Array, " subject"]]:
+        sites = seed(substitute(sample_sites, dict(values)), jax.random.key(0))
+        individuals, _ = sites(spec, model, dict(forms), schedule)
+        own: Any = model(**individuals)
+        path = solve(own, schedule, mesh, stepper_of(spec, model))
+        return readings_of(spec.estimand, own, path, spans)
+
+    def many(sites: Mapping[str, Array], *args: Any) -> dict[str, Array]:
+        run = lambda values: one(values, *args)  # noqa: E731
+        return jax.lax.map(run, dict(sites), batch_size=CHUNK)
+
+    return jax.jit(many)
 
 
 def _windows(problem: Problem, mesh: Mesh) -> Windows:

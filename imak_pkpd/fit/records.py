@@ -55,12 +55,16 @@ class Records(NamedTuple):
         self, sites: Sites, reference: bool = False
     ) -> Float[np.ndarray, "draw subject"]:
         """The same by subject, on the mesh or by the adaptive reference."""
+        return self.terms(sites, reference)["log_likelihood"]
+
+    def terms(self, sites: Sites, reference: bool = False) -> dict[str, np.ndarray]:
+        """`log_likelihood` and `solve_status`, both [draw, subject]."""
         stepper = REFERENCE if reference else None
         made, forms = self.problem, tuple(self.forms.items())
         run = _program(made.spec, made.model, forms, stepper, made.schedule.subjects)
         mesh = reference_mesh(made, self.mesh) if reference else self.mesh
         args = jax.tree.map(jnp.asarray, (made.schedule, mesh))
-        return over_draws(lambda chunk: run(chunk, *args), sites)["log_likelihood"]
+        return over_draws(lambda chunk: run(chunk, *args), sites)
 
     def certificate(self, sites: Sites) -> Certificate | None:
         """The solver's, on some of these draws; None without a mesh of ours."""
@@ -105,16 +109,17 @@ def _program(
     stepper: AbstractStepper | None,
     subjects: int,
 ) -> Callable[..., dict[str, Array]]:
-    """Log-likelihood by subject of (sites, schedule, mesh), compiled."""
+    """Log-likelihood and status by subject of (sites, schedule, mesh), compiled."""
     alone = spec.model_copy(update={"evidence": {}})
     function = population_model(alone, model, dict(forms), stepper)
     together = max(LANES // subjects, 1)
 
     def many(sites: Sites, *args: object) -> dict[str, Array]:
-        def one(values: Sites) -> Array:
+        def one(values: Sites) -> dict[str, Array]:
             known = seed(substitute(function, dict(values)), jax.random.key(0))
-            return trace(known).get_trace(*args)["log_likelihood"]["value"]
+            found = trace(known).get_trace(*args)
+            return {n: found[n]["value"] for n in ("log_likelihood", "solve_status")}
 
-        return {"log_likelihood": jax.lax.map(one, dict(sites), batch_size=together)}
+        return jax.lax.map(one, dict(sites), batch_size=together)
 
     return jax.jit(many)

@@ -93,12 +93,12 @@ def _row(folder: Path, runs: Path) -> RunRow:
         divergences=result.divergences if result else None,
         passed=result.passed if result else None,
         tags=" ".join(record.tags),
-        stale=" ".join(_changed(record)),
+        stale=" ".join(changed_since(record)),
     )
 
 
-def _changed(record: RunRecord) -> list[str]:
-    """What is no longer as it was when the run was made."""
+def changed_since(record: RunRecord) -> list[str]:
+    """Which of "fit", "model", "data" is no longer as it was when the run was made."""
     sources = {"fit": record.fit, "model": record.model, "data": record.data}
     return [
         name

@@ -3,7 +3,7 @@
 z          z_p ~ N(0, 1), eta_p = omega_p z_p
 deviation  eta_p ~ N(0, omega_p)
 centred    phi_p ~ N(mean, omega_p) on the parameter's scale, eta_p = phi_p - mean
-A block samples its etas together, as z_block or eta_block, [patient, k].
+A block samples its etas together, as z_block, eta_block or phi_block, [patient, k].
 """
 
 from collections.abc import Mapping
@@ -54,7 +54,14 @@ def sample_etas(
                 etas[name] = _single(name, forms[name], spread.sd[name])
         for block in omega.blocks:
             form = forms[block.parameters[0]]
-            together = _together(block.name, form, spread.factor[block.name])
+            factor = spread.factor[block.name]
+            if form == "centred":
+                centre = jnp.stack(
+                    [patients.gather(means[n]) for n in block.parameters]
+                )
+                together = _centred_together(block.name, centre.T, factor)
+            else:
+                together = _together(block.name, form, factor)
             for place, name in enumerate(block.parameters):
                 etas[name] = numpyro.deterministic(f"eta_{name}", together[:, place])
     return etas
@@ -98,3 +105,10 @@ def _together(
         return numpyro.sample(f"eta_{block}", prior)
     z = numpyro.sample(f"z_{block}", dists.Normal(jnp.zeros(size), 1.0).to_event(1))
     return z @ factor.T
+
+
+def _centred_together(
+    block: str, mean: Float[Array, "patient k"], factor: Float[Array, "k k"]
+) -> Float[Array, "patient k"]:
+    prior = dists.MultivariateNormal(mean, scale_tril=factor)
+    return numpyro.sample(f"phi_{block}", prior) - mean
