@@ -13,7 +13,7 @@ from imak_pkpd.decide.forecast import RESEARCH
 from imak_pkpd.fit.record import Result, new_record
 from imak_pkpd.fit.run import POSTERIOR, create_run, update_record
 from imak_pkpd.fit.spec import read_fit
-from imak_pkpd.fit.tree import read_tree
+from imak_pkpd.fit.tree import read_tree, write_tree
 from tests.decide.made_run import (
     DECAY_DATA,
     DECAY_FIT,
@@ -136,7 +136,9 @@ def test_a_fit_without_patients_cannot_read_one(run: Path, tmp_path: Path) -> No
     spec = read_fit(write_decay(tmp_path))
     known = new_record(spec.path, spec.model, None, spec.estimation.model_dump())
     facts = create_run(known, tmp_path / "facts")
-    (facts / POSTERIOR).write_bytes((run / POSTERIOR).read_bytes())
+    tree = read_tree(run / POSTERIOR)
+    tree.attrs["fit_sha256"] = spec.sha256
+    write_tree(tree, facts / POSTERIOR)
     update_record(facts, status="finished")
     with pytest.raises(ValueError, match=r"has no \[data\] block"):
         require_patients(read_finished(facts))

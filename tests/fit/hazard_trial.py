@@ -20,7 +20,7 @@ from imak_pkpd.solve.mesh import Mesh
 from imak_pkpd.solve.stepper import AbstractStepper
 
 MODELS = Path(__file__).parents[1] / "reference_models"
-TRUTH = {"b": 0.02, "g": 0.15, "c": 0.3, "k": 2.5, "s": 12.0, "r": 0.07}
+TRUTH = {"b": 0.02, "g": 0.15, "c": 0.3, "shape": 2.5, "s": 12.0, "r": 0.07}
 PRIORS = "\n".join(f"{n} = {{ median = {v}, gsd = 1.5 }}" for n, v in TRUTH.items())
 HEADER = "ID,TIME,DVID,DV"
 

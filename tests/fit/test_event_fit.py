@@ -122,9 +122,9 @@ def test_synthetic_times_have_the_law_of_their_hazards(patients: pd.DataFrame) -
 
 
 def test_visits_find_the_events_between_them(patients: pd.DataFrame) -> None:
-    """Of those seen at 4 days: an event with 1 - exp(-(4/s)^k); 4 standard errors."""
+    """Of those seen at 4 days 1 - exp(-(4/s)^shape) had one; 4 standard errors."""
     first = patients[(patients["DVID"] == 3) & (patients["TIME"] == 4)]["DV"]
-    chance = stats.weibull_min(TRUTH["k"], scale=TRUTH["s"]).cdf(4.0)
+    chance = stats.weibull_min(TRUTH["shape"], scale=TRUTH["s"]).cdf(4.0)
     error = np.sqrt(chance * (1 - chance) / len(first))
     assert abs(first.mean() - chance) < 4 * error
 

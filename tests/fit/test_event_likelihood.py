@@ -24,7 +24,7 @@ from tests.fit.hazard_trial import (
 
 LAWS = {
     "gompertz": stats.gompertz(TRUTH["b"] / TRUTH["g"], scale=1 / TRUTH["g"]),
-    "weibull": stats.weibull_min(TRUTH["k"], scale=TRUTH["s"]),
+    "weibull": stats.weibull_min(TRUTH["shape"], scale=TRUTH["s"]),
     "constant": stats.expon(scale=1 / TRUTH["r"]),
 }
 # On 64 steps, (0.15 * 20 / 64)^4 / 720 = 7e-9 of Gompertz's H. Weibull's h, t^1.5, has

@@ -28,7 +28,7 @@ MAY_IMPORT = {"collections", "typing", "jax", "imak_pkpd"}
 PURE = {  # numbers without a unit: shares, exponents, folds, codes, potencies
     *("F", "F2", "eH", "fs", "cul_hill", "cd20", "unrelated", "cy_Emax_ind", "don_fb"),
     *("don_fallo", "don_space", "rej_f", "chi_den", "tum_eN", "tum_eB", "rtx_alpha"),
-    *("tox_beta", "tox_c1", "tox_c2", "tox_c3", "tox_c4"),
+    *("shape", "tox_beta", "tox_c1", "tox_c2", "tox_c3", "tox_c4"),
     *("chimerism", "chi_fp", "positive", "clonogenic", "cytokine_peak"),
     *("grade_1", "grade_2", "grade_3", "grade_4"),
     *("gvhd", "recovery"),

@@ -1,4 +1,9 @@
-"""A hazard that is constant between changes of a covariate: no states."""
+"""A hazard that is constant between changes of a covariate: no states.
+
+    h = r, so that the survival from a to b is exp(-r (b - a))
+
+Reference: the exponential law; Cox & Oakes 1984, Analysis of Survival Data, ch. 2.
+"""
 
 from collections.abc import Mapping
 

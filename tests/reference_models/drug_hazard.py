@@ -1,4 +1,11 @@
-"""A hazard that a drug drives: one compartment, a bolus that arrives late."""
+"""A hazard that a drug drives: one compartment, a bolus that arrives late.
+
+    A' = -ke A, h = q A
+
+The integral of h to t is q D (1 - exp(-ke (t - lag)))/ke.
+
+Reference: one compartment; Gibaldi & Perrier 1982, Pharmacokinetics, ch. 1.
+"""
 
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple

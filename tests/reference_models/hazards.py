@@ -1,4 +1,9 @@
-"""Hazards with a known law: Gompertz rising and falling (a cure), Weibull, constant."""
+"""Hazards with a known law: Gompertz rising and falling (a cure), Weibull, constant.
+
+    h' = g h    h' = -c h    h = shape/s (t/s)^(shape - 1)    h = r
+
+Reference: Cox & Oakes 1984, Analysis of Survival Data, ch. 2.
+"""
 
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
@@ -16,7 +21,7 @@ class Rates(NamedTuple):
 
 
 class Hazards(AbstractModel):
-    """h' = g h, h' = -c h, h = k/s (t/s)^(k-1), h = r."""
+    """h' = g h, h' = -c h, h = shape/s (t/s)^(shape - 1), h = r."""
 
     time = "day"
     doses: ClassVar[Mapping[str, str]] = {}
@@ -29,7 +34,7 @@ class Hazards(AbstractModel):
     b: Scalar = parameter("1/day", "hazard at time 0")
     g: Scalar = parameter("1/day", "how fast it rises")
     c: Scalar = parameter("1/day", "how fast it falls")
-    k: Scalar = parameter("", "shape of Weibull's law")
+    shape: Scalar = parameter("", "shape of Weibull's law")
     s: Scalar = parameter("day", "its scale")
     r: Scalar = parameter("1/day", "a hazard that stays")
 
@@ -48,6 +53,6 @@ class Hazards(AbstractModel):
         return {
             "gompertz": state.rising,
             "cured": state.falling,
-            "weibull": self.k / self.s * age ** (self.k - 1),
+            "weibull": self.shape / self.s * age ** (self.shape - 1),
             "constant": self.r,
         }
