@@ -97,7 +97,8 @@ def make_meshes(problem: Problem, forms: Forms, explain: Explain) -> Meshed:
 def _informed(
     problem: Problem, forms: Forms, meshes: Meshes, start: Start
 ) -> tuple[Forms, Start]:
-    """The forms that suit what patients' data say at the mode, and the start in them.
+    """The forms that suit what the data say at the mode, and the start in them; where
+    none is another, the start stays.
 
     From the prior nothing is known: the forms stay.
     """
@@ -107,6 +108,8 @@ def _informed(
     before = target(population_model(spec, problem.model, forms), args)
     found = pilot_choices(spec.omega, forms, before, args, start.mode)
     better = {**forms, **{name: choice.form for name, choice in found.items()}}
+    if better == forms:
+        return forms, start
     onto = target(population_model(spec, problem.model, better), args)
     mode = restated(before, onto, args, start.mode, found)
     _, key = start_keys(jax.random.key(spec.estimation.seed))
