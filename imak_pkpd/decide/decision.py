@@ -28,10 +28,8 @@ from imak_pkpd.decide.optimum import Optimum, best_amounts
 from imak_pkpd.decide.sensitivity import Otherwise, other_priors, other_utilities
 from imak_pkpd.decide.table import Row, Table
 from imak_pkpd.fit.spec import FitSpec
+from imak_pkpd.fit.weighting import REFERENCE
 from imak_pkpd.model import AbstractModel
-from imak_pkpd.solve.stepper import Adaptive
-
-REFERENCE = Adaptive(1e-6, 1e-6)  # far below the error of a step of the mesh
 
 Sites = Mapping[str, np.ndarray]
 Seen = Mapping[str, tuple[float, float] | None]

@@ -48,3 +48,10 @@ def thinned(sites: Sites, draws: int) -> dict[str, np.ndarray]:
     have = len(next(iter(sites.values())))
     place = np.linspace(0, have, draws, endpoint=False).astype(int)
     return {name: value[place] for name, value in sites.items()}
+
+
+def at_most(sites: Sites, number: int) -> dict[str, np.ndarray]:
+    """At most `number` of the draws, spread evenly from the first to the last."""
+    there = len(next(iter(sites.values())))
+    place = np.unique(np.linspace(0, there - 1, number).astype(int))
+    return {name: value[place] for name, value in sites.items()}

@@ -4,9 +4,7 @@ Numbers are common to all designs, so that differences between designs are far s
 than the designs themselves. Each batch has its own draws and patients.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -20,7 +18,7 @@ from imak_pkpd.choice import DecisionBlock
 from imak_pkpd.decide.designs import Layout, Treated
 from imak_pkpd.decide.draws import thinned
 from imak_pkpd.estimand import Outcome
-from imak_pkpd.fit.over_draws import LANES
+from imak_pkpd.fit.over_draws import LANES, on_all_cores
 from imak_pkpd.fit.virtual import Arrays
 from imak_pkpd.solve.stepper import AbstractStepper
 
@@ -79,7 +77,7 @@ def evaluate(
 ) -> Evaluated:
     """All of `amounts` in one layout: one batch of one design at once on every core."""
     run = _program(made, "table")
-    found = on_all_cores(run, [(b, row) for b in some for row in amounts], advance)
+    found = _solved(run, [(b, row) for b in some for row in amounts], advance)
     shape = (len(some), len(amounts))
     stacked = {
         name: np.stack([each[name] for each in found]).reshape(*shape, -1)
@@ -97,21 +95,20 @@ def evaluate(
     return Evaluated(made.layout, amounts, means, spread)
 
 
-def on_all_cores(
+def _solved(
     run: Callable[..., Mapping[str, Array]],
     asked: Sequence[tuple[Batch, np.ndarray]],
     advance: Callable[[int], None] = lambda solved: None,
 ) -> list[dict[str, np.ndarray]]:
-    """What `run` gives for every batch with its amounts; the first call compiles it."""
+    """What `run` gives for every batch with its amounts."""
 
-    def one(batch: Batch, amounts: np.ndarray) -> dict[str, np.ndarray]:
+    def one(pair: tuple[Batch, np.ndarray]) -> dict[str, np.ndarray]:
+        batch, amounts = pair
         found = run(batch.sites, batch.arrays, jnp.asarray(amounts))
         advance(1)
         return {name: np.asarray(value) for name, value in found.items()}
 
-    first = one(*asked[0])
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        return [first, *pool.map(lambda pair: one(*pair), asked[1:])]
+    return on_all_cores(one, asked)
 
 
 @lru_cache(maxsize=16)
@@ -227,7 +224,7 @@ def slopes(
     made: Treated, some: Sequence[Batch], amounts: Float[np.ndarray, " dose"]
 ) -> dict[str, Float[np.ndarray, "batch ..."]]:
     """Utility, limits and slopes of one design, the mean of every batch."""
-    found = on_all_cores(_program(made, "slope"), [(batch, amounts) for batch in some])
+    found = _solved(_program(made, "slope"), [(batch, amounts) for batch in some])
     return {name: np.stack([each[name].mean(0) for each in found]) for name in found[0]}
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import logsumexp
 
+from imak_pkpd.decide.draws import at_most
 from imak_pkpd.decide.effects import effect_sites
 from imak_pkpd.decide.finished_run import Sites
 from imak_pkpd.decide.new_patients import NewPatient
@@ -92,11 +93,11 @@ def spread_sites(
     patient: NewPatient, population: Sites, seed: int, draws: int, points: int
 ) -> dict[str, np.ndarray]:
     """Draws spread evenly over those that there are, with `points` effects at each."""
-    there = len(next(iter(population.values())))
-    place = np.unique(np.linspace(0, there - 1, draws).astype(int))
+    some = at_most(population, draws)
     omega = patient.records.problem.spec.omega
-    normals = quasi_normals(len(place) * points, len(omega.random), seed)
-    shared = {n: np.repeat(v[place], points, axis=0) for n, v in population.items()}
+    kept = len(next(iter(some.values())))
+    normals = quasi_normals(kept * points, len(omega.random), seed)
+    shared = {n: np.repeat(v, points, axis=0) for n, v in some.items()}
     return {**shared, **effect_sites(omega, normals)}
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from arviz_stats.base import array_stats
 from jaxtyping import Float
 
+from imak_pkpd.decide.draws import at_most
 from imak_pkpd.decide.finished_run import Sites
 from imak_pkpd.decide.importance import DRAWS, ENOUGH, POINTS, Weighed, weigh
 from imak_pkpd.decide.new_patients import NewPatient
@@ -128,8 +129,8 @@ def _posterior(
         chains = nuts_patient(patient, population, seed)
         kept, sampled = _in_a_row(chains.sites), chains.patient
         said = _of_chains(said, chains)
-    before = _every(weighed.sites, KEPT)
-    return IndividualPosterior(sampled, _every(kept, KEPT), before, said)
+    before = at_most(weighed.sites, KEPT)
+    return IndividualPosterior(sampled, at_most(kept, KEPT), before, said)
 
 
 def _said(weighed: Weighed, method: Found, why: str) -> Sampling:
@@ -185,10 +186,3 @@ def _rhat(column: Float[np.ndarray, "chain draw"]) -> float:
 
 def _in_a_row(sites: Sites) -> dict[str, np.ndarray]:
     return {n: value.reshape(-1, *value.shape[2:]) for n, value in sites.items()}
-
-
-def _every(sites: Sites, number: int) -> dict[str, np.ndarray]:
-    """At most `number` of the draws, spread evenly over them."""
-    there = len(next(iter(sites.values())))
-    place = np.unique(np.linspace(0, there - 1, number).astype(int))
-    return {name: value[place] for name, value in sites.items()}

@@ -32,8 +32,8 @@ class Elsewhere:
 def decide_run(run: Path, stage: Stage = lambda text: None) -> DoseDecision:
     """The decision of a finished run, by the [decision] as it is now."""
     finished = read_finished(run)
-    spec, model = finished.spec, with_states(finished.spec)
-    block = decision_of(spec)
+    spec, block = finished.spec, decision_of(finished.spec)
+    model = with_states(spec)
     sites = cohort_draws(finished, model, block.cohort)
     return decide(spec, model, sites, doses_seen(spec, block), stage)
 
@@ -63,6 +63,5 @@ def _elsewhere(decision: DoseDecision, run: FinishedRun, stage: Stage) -> Elsewh
 def with_states(spec: FitSpec) -> type[AbstractModel]:
     """The model of a fit with a cohort, which is solved in time."""
     model = read_model(spec)
-    decision_of(spec)
     assert issubclass(model, AbstractModel)  # `check_fit` refuses a cohort without
     return model

@@ -1,7 +1,10 @@
-"""`over_draws`: a compiled function of many draws, in chunks, on all cores."""
+"""`over_draws`: a compiled function of many draws, in chunks, on all cores.
+
+`on_all_cores` is that of any pieces of work that one compiled function does.
+"""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -26,13 +29,21 @@ def over_draws(
         advance(PER_CALL)
         return found
 
-    first = one(chunks[0])  # compiled once, before the threads
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        found = [first, *pool.map(one, chunks[1:])]
+    found = on_all_cores(one, chunks)
     draws = len(next(iter(sites.values())))
     return {
-        name: np.concatenate([part[name] for part in found])[:draws] for name in first
+        name: np.concatenate([part[name] for part in found])[:draws]
+        for name in found[0]
     }
+
+
+def on_all_cores[Piece, Found](
+    one: Callable[[Piece], Found], pieces: Sequence[Piece]
+) -> list[Found]:
+    """`one` of every piece, in their order; compiled once, before the threads."""
+    first = one(pieces[0])
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        return [first, *pool.map(one, pieces[1:])]
 
 
 def _chunks(sites: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:

@@ -49,11 +49,10 @@ def pilot_choices(
     """
     values = values_at(target, args, mode.position)
     variance = _variances(omega, target, mode)
-    said = said_forms(omega)
+    said, sites = said_forms(omega), _sites(omega, target)
     found = {}
     for name in _single(omega, target):
-        sd = values[f"omega_{name}"]
-        site = _sites(omega, target)[name]
+        sd, site = values[f"omega_{name}"], sites[name]
         own = variance[target.sites[site]] * (sd**2 if site.startswith("z_") else 1.0)
         known = information(values[f"eta_{name}"], sd, own)
         prior = omega.deviations[name].distribution().log_prob(jnp.asarray(OMEGAS))
