@@ -78,7 +78,7 @@ def _program(
         individuals, _ = sites(spec, model, dict(forms), schedule)
         own: Any = model(**individuals)
         path = solve(own, schedule, mesh, stepper_of(spec, model))
-        return readings_of(spec.estimand, own, path, spans)
+        return readings_of(spec.estimand, own, path, spans).estimands
 
     def many(sites: Mapping[str, Array], *args: Any) -> dict[str, Array]:
         run = lambda values: one(values, *args)  # noqa: E731

@@ -1,10 +1,11 @@
 """`readings_of`: the estimands of solved subjects, be they patients or virtual."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from imak_pkpd.estimand import AbstractEstimand, Reading
 from imak_pkpd.model import AbstractModel
@@ -15,20 +16,38 @@ Windows = Mapping[str, tuple[Float[Array, " subject"], Float[Array, " subject"] 
 """Start and end of every estimand; None: the end of the solve."""
 
 
+class Readings(NamedTuple):
+    """Estimands by name, and who could be solved.
+
+    A subject whose numbers overflow is not solved, though its states are finite. NaN
+    in all estimands, and -1 for an outcome, where `solved` is false.
+    """
+
+    solved: Bool[Array, " subject"]
+    estimands: dict[str, Float[Array, " subject"]]
+
+
 def readings_of(
     blocks: Mapping[str, AbstractEstimand],
     model: AbstractModel,
     path: Trajectory,
     windows: Windows,
-) -> dict[str, Float[Array, " subject"]]:
-    """The estimands by name; NaN, and an outcome of -1, where a subject is unsolved."""
-    solved, made = path.status == 0, {}
+) -> Readings:
+    """All estimands of all subjects."""
+    made: dict[str, Float[Array, " subject"]] = {}
+    solved = path.status == 0
     for name, block in blocks.items():
         found = estimates_of(block, model, path, *windows[name])
-        made[name] = jnp.where(solved, found["value"], jnp.nan)
+        made[name] = found["value"]
         if "outcome" in found:
-            made[f"{name}_outcome"] = jnp.where(solved, found["outcome"], -1)
-    return made
+            made[f"{name}_outcome"] = found["outcome"]
+        else:
+            solved &= ~jnp.isnan(found["value"])
+    return Readings(solved, {n: _where(solved, n, v) for n, v in made.items()})
+
+
+def _where(solved: Array, name: str, value: Array) -> Array:
+    return jnp.where(solved, value, -1 if name.endswith("_outcome") else jnp.nan)
 
 
 def estimates_of(

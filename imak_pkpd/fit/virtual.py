@@ -113,7 +113,7 @@ class Virtual:
         blocks = {name: self.spec.estimand[name] for name in estimands}
         windows = {name: self._window(each) for name, each in blocks.items()}
         found = readings_of(blocks, model, path, windows)
-        return {"failed": path.status != 0, **found}
+        return {"failed": ~found.solved, **found.estimands}
 
     def _window(self, estimand: AbstractEstimand) -> tuple[Array, Array | None]:
         """Start and end of an estimand, which are the same for all patients."""

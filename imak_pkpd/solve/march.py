@@ -30,9 +30,10 @@ from imak_pkpd.solve.stepper import AbstractStepper, Crossing
 from imak_pkpd.solve.subject import InputsAt, at_setting, change_at, inputs_between
 from imak_pkpd.solve.tableau import Vector
 
-HUGE = 1e50
-"""No amount and no count of cells: a step that overshoots so far has failed, though its
-number is finite (the Earth has some 1e50 atoms)."""
+HUGE = 1e250
+"""A step that overshoots so far has failed, though its number is finite: slopes there
+are none. Not less: killers that fight donor cells in vain multiply for a year in the
+scenario without rejection, to 1e211, as the reference's do."""
 
 
 class Stop(NamedTuple):

@@ -57,7 +57,7 @@ CASES: Mapping[str, tuple[Subject, dict[str, float], SolveStatus]] = {
     # 30 mg/h for 3 h: three past infusions are kept
     "a lag of four infusions": (INFUSIONS, {"TLAG": 97.0}, SolveStatus.past_doses),
     "a rate beyond any number": (PLAIN, {"VM": 1e308}, SolveStatus.not_finite),
-    "a rate beyond any amount": (PLAIN, {"VM": 1e60}, SolveStatus.not_finite),
+    "a rate beyond any amount": (PLAIN, {"VM": 1e260}, SolveStatus.not_finite),
 }
 
 
