@@ -150,7 +150,12 @@ def drawn_truth(problem: Problem, number: int) -> Truth:
 
 
 def simulated(
-    spec: FitSpec, study: Study, truth: Truth, number: int, folder: Path
+    spec: FitSpec,
+    study: Study,
+    truth: Truth,
+    number: int,
+    folder: Path,
+    patients: int | None = None,
 ) -> Problem:
     """The fit of patients made from a truth: a cohort file with another [truth]."""
     shipped = (ROOT / f"fits/data/{study.cohort}.toml").read_text()
@@ -158,7 +163,7 @@ def simulated(
     said = "\n".join(f"{name} = {value!r}" for name, value in truth.numbers.items())
     cohort, file = folder / "cohort.toml", folder / "patients.csv"
     cohort.write_text(f"{head}[truth]\n{said}\n")
-    file.write_text(simulate_cohort(spec, cohort, number))
+    file.write_text(simulate_cohort(spec, cohort, number, patients))
     assert spec.data is not None
     data = spec.data.model_copy(update={"file": file})
     return read_problem(spec.model_copy(update={"data": data}))

@@ -1,7 +1,7 @@
 """`imak forecast RUN --patient FILE`: what becomes of a patient, from early samples."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from imak_pkpd.decide.finished_run import FinishedRun
     from imak_pkpd.decide.forecast import Forecasts
+    from imak_pkpd.decide.individual_posterior import IndividualPosterior
 
 
 class Way(StrEnum):
@@ -45,17 +46,14 @@ def forecast(
     from imak_pkpd.cli.bar import progress_bar
     from imak_pkpd.cli.jax_settings import prepare_jax
     from imak_pkpd.cli.screen import console
+    from imak_pkpd.decide.answer_folder import answer_folder
     from imak_pkpd.decide.finished_run import read_finished, require_patients
     from imak_pkpd.decide.forecast import forecast as forecast_of
-    from imak_pkpd.decide.forecast_folder import (
-        document,
-        forecast_folder,
-        write_forecasts,
-    )
+    from imak_pkpd.decide.forecast_folder import FORECASTS, document, write_forecasts
 
     prepare_jax()
     finished = require_patients(read_finished(run))
-    folder = forecast_folder(finished, patient, horizon, method.value, seed)
+    folder = answer_folder(finished, FORECASTS, patient, horizon, method.value, seed)
     with progress_bar(console(stderr=True)) as progress:
         made = forecast_of(finished, patient, horizon, method.value, seed, progress)
     write_forecasts(finished, made, folder)
@@ -76,7 +74,7 @@ def show(made: "Forecasts", run: "FinishedRun", folder: Path) -> None:
     screen = console()
     for each in screens(made):
         screen.print(each)
-    for sentence in warnings(made, run):
+    for sentence in warnings((each.posterior for each in made.patients), run):
         screen.print(sentence, soft_wrap=True)
     screen.print(f"forecast: {folder}", soft_wrap=True)
     screen.print(f"{RESEARCH}; every number rests on the model", soft_wrap=True)
@@ -148,13 +146,16 @@ def interval(row: Row) -> str:
     )
 
 
-def warnings(made: "Forecasts", run: "FinishedRun") -> Iterator[str]:
+def warnings(
+    found: "Iterable[IndividualPosterior]", run: "FinishedRun"
+) -> Iterator[str]:
     """What speaks against the numbers: draws, the run, a population that is none."""
-    for each in made.patients:
-        if not each.posterior.sampling.reliable:
+    for each in found:
+        if not each.sampling.reliable:
             yield (
-                f"patient {each.name}: the draws are not reliable (k-hat, R-hat or the "
-                "solver): do not use these numbers; try --method tempered or nuts"
+                f"patient {each.patient.name}: the draws are not reliable (k-hat, "
+                "R-hat or the solver): do not use these numbers; try --method tempered "
+                "or nuts"
             )
     if run.complaint:
         yield f"the run itself: {run.complaint}"

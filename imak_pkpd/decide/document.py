@@ -8,6 +8,7 @@ import pandas as pd
 
 from imak_pkpd.decide.decision import DoseDecision
 from imak_pkpd.decide.optimum import Optimum
+from imak_pkpd.decide.seen import Range
 from imak_pkpd.decide.sensitivity import Otherwise
 from imak_pkpd.decide.table import Row
 
@@ -75,10 +76,7 @@ def dose_document(decision: DoseDecision) -> dict[str, Any]:
     return {
         "notice": NOTICE,
         "decision": decision.block.model_dump(mode="json", exclude_none=True),
-        "doses_seen": {
-            name: UNSEEN if ends is None else list(ends)
-            for name, ends in decision.seen.items()
-        },
+        "doses_seen": {n: design_range(ends) for n, ends in decision.seen.items()},
         "sentence": sentence(decision),
         "chosen": _of(frame, decision.chosen),
         "second": _of(frame, decision.second),
@@ -89,6 +87,11 @@ def dose_document(decision: DoseDecision) -> dict[str, Any]:
         "solver_error": decision.error,
         "table": [_plain(row) for row in frame.to_dict("records")],
     }
+
+
+def design_range(ends: Range | None) -> str | list[float]:
+    """Least and most of a dose that was seen, or that none was."""
+    return UNSEEN if ends is None else list(ends)
 
 
 def sentence(decision: DoseDecision) -> str:

@@ -181,7 +181,7 @@ def means_of(
     rows["utility"] = block.worth.value(named)
     if not soft:
         rows |= _variants(block, named)
-    rows |= {f"limit[{n}]": _limited(block, n, values, soft) for n in block.limit}
+    rows |= {f"limit[{n}]": limited(block, n, values, soft) for n in block.limit}
     solved = ~failed
     many = jnp.maximum(jnp.sum(solved), 1)
     means = {
@@ -204,7 +204,7 @@ def _variants(block: DecisionBlock, named: Numbers) -> Numbers:
     return made
 
 
-def _limited(block: DecisionBlock, name: str, values: Numbers, soft: bool) -> Array:
+def limited(block: DecisionBlock, name: str, values: Numbers, soft: bool) -> Array:
     """What a limit limits, by patient; of a crossing who has not crossed by then.
 
     Softened, a share has a slope: a logistic over SOFT of the time.

@@ -1,63 +1,33 @@
-"""`write_forecasts`: a folder inside the run folder, whole or not at all.
+"""`write_forecasts`: the folder `forecasts/<patient file>-<hash>` of a run.
 
-`forecasts/<patient file>-<hash>/` has a CSV file for each table, `forecast.json` with
-all of them, and `draws.nc`. The hash is of what was asked: the same question of the
-same run has one answer, which is not written twice.
+A CSV file for each table, `forecast.json` with all of them, and `draws.nc`.
 """
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from imak_pkpd.decide.answer_folder import csv, whole_folder
 from imak_pkpd.decide.finished_run import FinishedRun
 from imak_pkpd.decide.forecast import RESEARCH, Forecasts
 from imak_pkpd.decide.forecast_tables import tables
 from imak_pkpd.fit.atomic import write_text
-from imak_pkpd.fit.provenance import hash_file, hash_text, versions
+from imak_pkpd.fit.provenance import versions
 from imak_pkpd.fit.tree import Group, Variable, build_tree, write_tree
 
 FORECASTS = "forecasts"
 DIMS = ("chain", "draw", "subject")
 
 
-def forecast_folder(run: FinishedRun, file: Path, *asked: object) -> Path:
-    """Where the answer to a question is; a `ValueError` if it is there already."""
-    if not file.is_file():
-        raise ValueError(f"{file} is not a file: give the patient's records")
-    question = repr((run.record.run, hash_file(file), *asked))
-    name = f"{file.stem}-{hash_text(question)[:8]}"
-    folder = run.folder / FORECASTS / name
-    if folder.exists():
-        raise ValueError(
-            f"{folder} has this forecast already: read it there, or remove it first"
-        )
-    return folder
-
-
 def write_forecasts(run: FinishedRun, made: Forecasts, folder: Path) -> None:
-    """Fills a folder beside and moves it to its place."""
-    folder.parent.mkdir(exist_ok=True)
-    temporary = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
+    with whole_folder(folder) as inside:
         for name, frame in tables(made).items():
-            write_text(temporary / f"{name}.csv", csv(frame))
+            write_text(inside / f"{name}.csv", csv(frame))
         text = json.dumps(document(run, made), indent=1)
-        write_text(temporary / "forecast.json", text)
-        write_tree(draws_tree(run, made), temporary / "draws.nc")
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def csv(frame: pd.DataFrame) -> str:
-    """The table under a line that says what it is for."""
-    return f"# {RESEARCH}\n{frame.to_csv(index=False)}"
+        write_text(inside / "forecast.json", text)
+        write_tree(draws_tree(run, made), inside / "draws.nc")
 
 
 def document(run: FinishedRun, made: Forecasts) -> dict[str, Any]:

@@ -122,10 +122,10 @@ def followed(problem: Problem, horizon: float) -> Problem:
             }
         }
     )
-    end = _last_dose(schedule) + max(horizon, *_reaches(spec), 0.0)
+    end = last_dose(schedule) + max(horizon, *_reaches(spec), 0.0)
     last = np.asarray(schedule.end)
-    _refuse_past(problem, _last_dose(schedule) + horizon - last, horizon)
-    points = np.linspace(last, _last_dose(schedule) + horizon, POINTS, axis=1)
+    _refuse_past(problem, last_dose(schedule) + horizon - last, horizon)
+    points = np.linspace(last, last_dose(schedule) + horizon, POINTS, axis=1)
     ahead = observed_at(schedule, points)
     ahead = eqx.tree_at(lambda s: s.end, ahead, np.maximum(end, last))
     return replace(problem, spec=spec, schedule=ahead)
@@ -167,7 +167,7 @@ def _to_horizon(block: AbstractEstimand, horizon: float) -> AbstractEstimand:
             return block
 
 
-def _last_dose(schedule: Schedule) -> Times:
+def last_dose(schedule: Schedule) -> Times:
     """The clock of each patient's last dose; of the first record without one."""
     doses = schedule.doses
     clock = np.where(np.asarray(doses.mask), np.asarray(doses.clock), -np.inf)

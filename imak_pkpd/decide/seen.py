@@ -24,7 +24,7 @@ def doses_seen(spec: FitSpec, block: DecisionBlock) -> dict[str, Range | None]:
 
 
 def _range(problem: Problem, name: str, design: DoseDesign) -> Range | None:
-    """None too where the column that the design counts per is not in the data."""
+    """None too where the column that the design counts per is not in the data, or 0."""
     there = problem.schedule
     if name not in there.dose_names:
         return None
@@ -34,6 +34,9 @@ def _range(problem: Problem, name: str, design: DoseDesign) -> Range | None:
     amount = np.asarray(there.doses.amount)
     if design.per:
         place = there.columns.index(design.per)
-        amount = amount / np.asarray(there.covariates.value)[:, :1, place]
+        per = np.asarray(there.covariates.value)[:, :1, place]
+        if not (per > 0).all():
+            return None
+        amount = amount / per
     given = amount[chosen]
     return float(given.min()), float(given.max())

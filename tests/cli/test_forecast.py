@@ -65,7 +65,7 @@ def test_forecast(inside: Imak, run: Path) -> None:
     assert {row["method"] for row in said["sampling"]} == {"importance"}
     again = inside(*words, cwd=home)
     assert again.code == 2
-    assert "has this forecast already" in again.error
+    assert "has this answer already" in again.error
     program = inside(*words, "--seed", "2", "--json", cwd=home)
     answer = json.loads(program.output[program.output.index("{") :])
     assert answer["use"] == RESEARCH

@@ -1,0 +1,48 @@
+"""Answers on the patients of a file: a folder in the run folder, whole or not at all.
+
+`<kind>/<patient file>-<hash>/`, where the hash is of what was asked: the same question
+of the same run has one answer, which is not written twice.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+from imak_pkpd.decide.finished_run import FinishedRun
+from imak_pkpd.decide.forecast import RESEARCH
+from imak_pkpd.fit.provenance import hash_file, hash_text
+
+
+def answer_folder(run: FinishedRun, kind: str, file: Path, *asked: object) -> Path:
+    """Where the answer to a question is; a `ValueError` if it is there already."""
+    if not file.is_file():
+        raise ValueError(f"{file} is not a file: give the patient's records")
+    question = repr((run.record.run, hash_file(file), *asked))
+    folder = run.folder / kind / f"{file.stem}-{hash_text(question)[:8]}"
+    if folder.exists():
+        raise ValueError(
+            f"{folder} has this answer already: read it there, or remove it first"
+        )
+    return folder
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder beside, which is moved to its place when the block ends well."""
+    folder.parent.mkdir(exist_ok=True)
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def csv(frame: pd.DataFrame) -> str:
+    """The table under a line that says what it is for."""
+    return f"# {RESEARCH}\n{frame.to_csv(index=False)}"
