@@ -17,6 +17,9 @@
     gvhd = { at_most = 0.05 }
     t_rej = { later_than = 6.0, at_most = 0.1 }
 
+    [decision.show]                    # courses of outputs, until a time
+    chimerism = 14.0
+
 It changes no posterior: a run stays valid when its [decision] is written anew.
 """
 
@@ -125,7 +128,8 @@ class DecisionBlock(_Block):
 
     Each of `batches` has its own `draws` of the posterior and its own `patients`, so
     that their spread is the Monte Carlo error. Designs whose utility is less than
-    `margin` below the best count as equally good.
+    `margin` below the best count as equally good. `show` names outputs whose courses
+    are drawn, each until a time.
     """
 
     cohort: str
@@ -134,6 +138,7 @@ class DecisionBlock(_Block):
     times: dict[str, TimesChoice] = {}
     group: dict[str, Shares] = {}
     limit: dict[str, LimitBlock] = {}
+    show: dict[str, Positive] = {}
     margin: Annotated[float, Field(ge=0)] = 0.02
     draws: Annotated[int, Field(ge=1)] = 20
     patients: Annotated[int, Field(ge=2)] = 64

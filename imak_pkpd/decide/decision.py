@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from imak_pkpd.choice import DecisionBlock
+from imak_pkpd.decide.courses import Courses, courses
 from imak_pkpd.decide.designs import Treated, layouts, shown_amounts, treated
 from imak_pkpd.decide.draws import thinned
 from imak_pkpd.decide.evaluate import (
@@ -44,7 +45,8 @@ class DoseDecision:
     design is admissible. `wrong` is the share of draws in which another design is
     better by more than the margin; `as_good` are the places of designs within it.
     `optimum` is the one between the bounds, before rounding. `error` is the largest
-    error of a mean utility by the solver.
+    error of a mean utility by the solver. `courses` are of the least, the chosen and
+    the largest amounts, where [decision.show] asks for them.
     """
 
     block: DecisionBlock
@@ -58,6 +60,7 @@ class DoseDecision:
     priors: tuple[Otherwise, ...]
     error: float
     seen: Seen
+    courses: Courses | None = None
 
 
 class _Part(NamedTuple):
@@ -93,7 +96,21 @@ def decide(
         for part, found in zip(parts, many, strict=False)
     )
     drawn = thinned(sites, block.draws * block.batches)
-    return _decision(table, optimum, error, spec, model, drawn, seen)
+    made = _decision(table, optimum, error, spec, model, drawn, seen)
+    return replace(made, courses=_courses(table, parts, made.chosen))
+
+
+def _courses(
+    table: Table, parts: Sequence[_Part], chosen: int | None
+) -> Courses | None:
+    """Of the chosen design, with the least and the largest amounts at its sides."""
+    if chosen is None or not table.block.show:
+        return None
+    row = table.row(chosen)
+    part = next(each for each in parts if each.made.layout == row.layout)
+    shown = shown_amounts(table.block)
+    three = np.array([shown.min(0), [*row.amounts.values()], shown.max(0)])
+    return courses(part.made, part.some[0], three, table.block.show)
 
 
 def table_with(

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from imak_pkpd.decide.courses import Courses
 from imak_pkpd.decide.decision import DoseDecision
 from imak_pkpd.decide.optimum import Optimum
 from imak_pkpd.decide.seen import Range
@@ -85,6 +86,7 @@ def dose_document(decision: DoseDecision) -> dict[str, Any]:
         "other_utilities": [_other(each, frame) for each in decision.utilities],
         "other_priors": [_other(each, frame) for each in decision.priors],
         "solver_error": decision.error,
+        "courses": _courses(decision.courses, list(decision.block.amount)),
         "table": [_plain(row) for row in frame.to_dict("records")],
     }
 
@@ -151,6 +153,25 @@ def _optimum(found: Optimum | None) -> dict[str, Any] | None:
     made["amounts"] = found.amounts.tolist()
     made["amounts_se"] = found.amounts_se.tolist()
     return made
+
+
+def _courses(found: Courses | None, doses: list[str]) -> list[dict[str, Any]]:
+    """One entry per output and design: times, patients and the median's interval."""
+    if found is None:
+        return []
+    return [
+        {
+            "output": name,
+            "unit": found.units[name],
+            "time_unit": found.units["time"],
+            "amounts": dict(zip(doses, amounts.tolist(), strict=True)),
+            "time": found.time[name].tolist(),
+            "patients": [[_number(x) for x in row] for row in course.patients],
+            "median": [[_number(x) for x in row] for row in course.median],
+        }
+        for amounts, design in zip(found.amounts, found.found, strict=True)
+        for name, course in design.items()
+    ]
 
 
 def _other(each: Otherwise, frame: pd.DataFrame) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def evaluate(
     advance: Callable[[int], None] = lambda solved: None,
 ) -> Evaluated:
     """All of `amounts` in one layout: one batch of one design at once on every core."""
-    run = _program(made, "table")
+    run = by_draw(made, _row)
     found = _solved(run, [(b, row) for b in some for row in amounts], advance)
     shape = (len(some), len(amounts))
     stacked = {
@@ -112,9 +112,8 @@ def _solved(
 
 
 @lru_cache(maxsize=16)
-def _program(made: Treated, what: str) -> Callable:
-    """Of (sites, arrays, amounts): every number by draw."""
-    function = {"table": _row, "slope": _slopes}[what]
+def by_draw(made: Treated, function: Callable[..., Numbers]) -> Callable:
+    """Of (sites, arrays, amounts): `function` of (treated, one draw, amounts)."""
 
     def run(
         sites: Mapping[str, Array], arrays: Arrays, amounts: Float[Array, " dose"]
@@ -224,7 +223,7 @@ def slopes(
     made: Treated, some: Sequence[Batch], amounts: Float[np.ndarray, " dose"]
 ) -> dict[str, Float[np.ndarray, "batch ..."]]:
     """Utility, limits and slopes of one design, the mean of every batch."""
-    found = _solved(_program(made, "slope"), [(batch, amounts) for batch in some])
+    found = _solved(by_draw(made, _slopes), [(batch, amounts) for batch in some])
     return {name: np.stack([each[name].mean(0) for each in found]) for name in found[0]}
 
 

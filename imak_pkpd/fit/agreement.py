@@ -49,7 +49,7 @@ def check_fit(spec: FitSpec, model: type[AnyModel]) -> list[str]:
         *_data(spec, model),
         *evidence_findings(spec, model),
         *scenario_findings(spec, known),
-        *decision_findings(spec),
+        *decision_findings(spec, model),
         *sampler_findings(spec),
     ]
     return [spec.source.sentence(path, text) for path, text in found]

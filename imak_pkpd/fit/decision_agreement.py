@@ -7,12 +7,13 @@ from imak_pkpd.estimand import CrossingEstimand
 from imak_pkpd.evidence import CohortBlock
 from imak_pkpd.fit.lines import Key
 from imak_pkpd.fit.spec import FitSpec
+from imak_pkpd.model import AnyModel
 from imak_pkpd.population.refusal import hint
 
 Finding = tuple[Key, str]
 
 
-def decision_findings(spec: FitSpec) -> Iterator[Finding]:
+def decision_findings(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]:
     """Keys that are wrong, and why; nothing without a decision."""
     block = spec.decision
     if block is None:
@@ -27,6 +28,16 @@ def decision_findings(spec: FitSpec) -> Iterator[Finding]:
     for name, limit in block.limit.items():
         if problem := _limit(spec, name, limit):
             yield ("decision", "limit", name), problem
+    for name, until in block.show.items():
+        if name not in model.outputs:
+            near = hint(name, model.outputs)
+            yield ("decision", "show", name), f"the model has no output '{name}'{near}"
+        elif until > cohort.horizon:
+            yield (
+                ("decision", "show", name),
+                f"got {until:g}, but the cohort is followed to {cohort.horizon:g}: "
+                "show less, or raise its horizon",
+            )
 
 
 def _choices(block: DecisionBlock, cohort: CohortBlock) -> Iterator[Finding]:

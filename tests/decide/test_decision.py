@@ -11,7 +11,7 @@ from imak_pkpd.decide.document import dose_document, dose_frame
 from imak_pkpd.fit.grammar import FitError
 from imak_pkpd.fit.problem import read_model
 from imak_pkpd.model import AbstractModel
-from tests.decide.toy import toy_sites, toy_spec
+from tests.decide.toy import responses, toy, toy_sites, toy_spec
 
 CHOICE = """
 [decision]
@@ -109,6 +109,40 @@ def test_layouts_levels_and_caps(tmp_path: Path) -> None:
     assert harm[1] == pytest.approx(harm[0])
 
 
+def test_courses_under_three_doses(tmp_path: Path) -> None:
+    """Least, chosen and largest amount: quantiles of the very patients on paper.
+
+    gain = a s stays; kept = 3 exp(-t) is that of everybody, to the 1e-3 that a step of
+    a cohort may err by.
+    """
+    show = "[decision.show]\ngain = 4.0\nkept = 2.0\n"
+    found = chosen(tmp_path, AMOUNT + show, None)
+    assert found.courses is not None
+    assert found.chosen is not None
+    best = found.rows[found.chosen].amounts["a"]
+    np.testing.assert_allclose(found.courses.amounts[:, 0], [1.0, best, 100.0])
+    _, some = toy(tmp_path, CHOICE + AMOUNT)
+    s, _ = responses(some[:1])
+    time = found.courses.time["kept"]
+    assert (time[0], time[-1]) == (0.0, 2.0)
+    for amount, each in zip(
+        found.courses.amounts[:, 0], found.courses.found, strict=True
+    ):
+        of_patients = amount * np.quantile(s[0], [0.05, 0.5, 0.95], axis=-1)
+        expected = np.median(of_patients, axis=-1)
+        np.testing.assert_allclose(each["gain"].patients[-1], expected, rtol=1e-9)
+        median = np.quantile(of_patients[1], [0.05, 0.95])
+        np.testing.assert_allclose(each["gain"].median[7], median, rtol=1e-9)
+        kept = np.repeat(3.0 * np.exp(-time)[:, None], 3, axis=1)
+        np.testing.assert_allclose(each["kept"].patients, kept, rtol=1e-3)
+    rows = dose_document(found)["courses"]
+    assert [(row["output"], row["unit"]) for row in rows[:2]] == [
+        ("gain", ""),
+        ("kept", "mg"),
+    ]
+    assert len(rows) == 6
+
+
 def test_other_weights_choose_otherwise(tmp_path: Path) -> None:
     """gain twice: the best is twice as far; half the square: the same."""
     found = chosen(tmp_path, AMOUNT, None)
@@ -154,6 +188,8 @@ def test_the_shown_amounts_are_even_in_logarithm(tmp_path: Path) -> None:
             AMOUNT + "[decision.limit]\ngain = { at_most = 1.0, later_than = 1.0 }",
             "'gain' is no crossing",
         ),
+        (AMOUNT + "[decision.show]\ngian = 1.0", "no output 'gian' (did you mean"),
+        (AMOUNT + "[decision.show]\nkept = 9.0", "the cohort is followed to 8"),
     ],
 )
 def test_what_does_not_agree_is_one_sentence(

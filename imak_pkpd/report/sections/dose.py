@@ -9,6 +9,7 @@ from matplotlib.figure import Figure as Canvas
 
 from imak_pkpd.decide.store import read_decisions
 from imak_pkpd.report.blocks import Block, Light, Part, Prose, Section, Table
+from imak_pkpd.report.dose_courses import courses_figure
 from imak_pkpd.report.figure import BLUE, GREY, PALE, SERIES, figure, log_axis
 from imak_pkpd.report.run import MissingError, Run
 
@@ -48,6 +49,8 @@ def designs(run: Run) -> Iterator[Block]:
         )
         if document["chosen"] and document["decision"].get("amount"):
             yield _picture(run, number, document)
+        if document["courses"]:
+            yield courses_figure(run, f"dose-courses-{number}", document["courses"])
 
 
 def changes(run: Run) -> Iterator[Block]:
