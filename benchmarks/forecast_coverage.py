@@ -95,7 +95,7 @@ def made_study(run: Path, patients: int, truth: str, folder: Path) -> Study:
         for place, true in enumerate(true_populations(finished, truth))
     ]
     records = [
-        text.assign(ID=text["ID"].astype(int) + place * each)
+        text.assign(ID=pd.factorize(text["ID"])[0] + 1 + place * each)
         for place, (text, _) in enumerate(made)
     ]
     own = {name: np.concatenate([o[name] for _, o in made]) for name in made[0][1]}
