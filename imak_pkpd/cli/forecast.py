@@ -71,7 +71,7 @@ def forecast(
 def show(made: "Forecasts", run: "FinishedRun", folder: Path) -> None:
     """The tables on the screen, and where the files are."""
     from imak_pkpd.cli.screen import console
-    from imak_pkpd.decide.forecast import RESEARCH
+    from imak_pkpd.decide.notice import NOTICE
 
     screen = console()
     for each in screens(made):
@@ -79,7 +79,7 @@ def show(made: "Forecasts", run: "FinishedRun", folder: Path) -> None:
     for sentence in warnings(made, run):
         screen.print(sentence, soft_wrap=True)
     screen.print(f"forecast: {folder}", soft_wrap=True)
-    screen.print(f"{RESEARCH}; every number rests on the model", soft_wrap=True)
+    screen.print(f"{NOTICE} Every number rests on the model.", soft_wrap=True)
 
 
 def screens(made: "Forecasts") -> Iterator["Table"]:

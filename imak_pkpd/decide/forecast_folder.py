@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from imak_pkpd.decide.finished_run import FinishedRun
-from imak_pkpd.decide.forecast import RESEARCH, Forecasts
+from imak_pkpd.decide.forecast import Forecasts
 from imak_pkpd.decide.forecast_tables import tables
+from imak_pkpd.decide.notice import NOTICE
 from imak_pkpd.fit.atomic import write_text
 from imak_pkpd.fit.provenance import hash_file, hash_text, versions
 from imak_pkpd.fit.tree import Group, Variable, build_tree, write_tree
@@ -57,13 +58,13 @@ def write_forecasts(run: FinishedRun, made: Forecasts, folder: Path) -> None:
 
 def csv(frame: pd.DataFrame) -> str:
     """The table under a line that says what it is for."""
-    return f"# {RESEARCH}\n{frame.to_csv(index=False)}"
+    return f"# {NOTICE}\n{frame.to_csv(index=False)}"
 
 
 def document(run: FinishedRun, made: Forecasts) -> dict[str, Any]:
     """Everything but the draws as JSON values; what does not exist is null."""
     return {
-        "use": RESEARCH,
+        "use": NOTICE,
         **_provenance(run, made),
         **{
             name: json.loads(frame.to_json(orient="records", double_precision=15))
@@ -97,7 +98,7 @@ def draws_tree(run: FinishedRun, made: Forecasts) -> Any:
     }
     groups = {name: group for name, group in groups.items() if group}
     names = {"subject": [each.name for each in made.patients]}
-    attributes = {"use": RESEARCH, **_provenance(run, made)}
+    attributes = {"use": NOTICE, **_provenance(run, made)}
     return build_tree(groups, {group: names for group in groups}, attributes)
 
 

@@ -1,0 +1,3 @@
+"""What every output of a decision or a forecast says of its use."""
+
+NOTICE = "Research use, not a medical device."
