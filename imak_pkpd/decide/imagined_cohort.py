@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from imak_pkpd.choice import DecisionBlock
 from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.decide.assays import Assays
 from imak_pkpd.decide.decision import Part, decision_of, parts_of
@@ -24,6 +25,8 @@ from imak_pkpd.decide.table import Row, Table
 from imak_pkpd.fit.over_draws import LANES, on_all_cores
 from imak_pkpd.model import AbstractModel
 from imak_pkpd.solve.curve import positive_value_at
+
+BATCHES = 20  # whose spread is the Monte Carlo error: known to 16 %
 
 Sites = Mapping[str, np.ndarray]
 Stage = Callable[[str], None]
@@ -59,12 +62,9 @@ class _Simulated(NamedTuple):
 def choices(
     assays: Assays, model: type[AbstractModel], sites: Sites, number: int, stage: Stage
 ) -> Choices:
-    """About `number` patients, as many in every batch of [decision]."""
-    spec, whole = assays.spec, decision_of(assays.spec)
-    each = -(-number // (whole.batches * whole.draws))
-    block = whole.model_copy(
-        update={"patients": max(2 ** int(np.ceil(np.log2(each))), 2)}
-    )
+    """About `number` patients of [decision] or more, on as many draws as it has."""
+    spec = assays.spec
+    block = _spread(decision_of(spec), number)
     parts = list(parts_of(spec, block, model, sites, stage))
     amounts = shown_amounts(block)
     designs: list[Design] = []
@@ -77,6 +77,16 @@ def choices(
             found.append(_simulated(run, part.some, row, assays))
     table = Table(block, _tables(parts, amounts, found), {})
     return _chosen(table, designs, found, block.batches)
+
+
+def _spread(block: DecisionBlock, number: int) -> DecisionBlock:
+    """As many draws in many small batches, each with patients of its own."""
+    draws = -(-block.draws * block.batches // BATCHES)
+    each = max(number / (BATCHES * draws), 2.0)
+    patients = 2 ** int(np.ceil(np.log2(each)))
+    return block.model_copy(
+        update={"batches": BATCHES, "draws": draws, "patients": patients}
+    )
 
 
 def _chosen(

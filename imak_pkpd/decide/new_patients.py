@@ -104,7 +104,10 @@ def patients_of(
         ahead = ahead._replace(mesh=_with(ahead.problem, nodes))
     return tuple(
         NewPatient(name, alone(here, place), alone(ahead, place))
-        for place, name in enumerate(subject_names(problem))
+        # one cut to its first patient keeps the whole dataset
+        for place, name in enumerate(
+            subject_names(problem)[: problem.schedule.subjects]
+        )
     )
 
 

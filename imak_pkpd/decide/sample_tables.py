@@ -59,16 +59,21 @@ def sentences(made: SampleDays) -> Iterator[str]:
     yield made.choice
     if made.evpi is not None and made.gained:
         best = max(made.gained, key=lambda each: each.gain.value)
+        most = f"{best.output} on {_on(made, best.day)} gains {plain(best.gain)}"
+        if not _told(best.gain):
+            most = "no sample gains more than its Monte Carlo error"
         yield (
-            f"For the utility: {best.output} on {_on(made, best.day)} gains "
-            f"{plain(best.gain)}; knowing everything of a patient before the first "
-            f"dose would gain {plain(made.evpi)}."
+            f"For the utility: {most}; knowing everything of a patient before the "
+            f"first dose would gain {plain(made.evpi)}."
         )
 
 
 def _best_of(made: SampleDays, rows: list[Narrowed]) -> str:
     rows = [each for each in rows if not np.isnan(each.reduction.value)]
     best = max(rows, key=lambda each: each.reduction.value)
+    if not _told(best.reduction):
+        most = percent(best.reduction)
+        return f"{best.quantity}: no sample tells anything (at most {most})."
     near = [
         f"{each.output} on {each.day:g}"
         for each in rows
@@ -81,6 +86,11 @@ def _best_of(made: SampleDays, rows: list[Narrowed]) -> str:
     )
 
 
+def _told(each: Estimate) -> bool:
+    """Whether it is more than Monte Carlo error."""
+    return each.value > AS_GOOD * each.se
+
+
 def _as_good(one: Estimate, best: Estimate) -> bool:
     return best.value - one.value <= AS_GOOD * float(np.hypot(one.se, best.se))
 
@@ -91,7 +101,7 @@ def _on(made: SampleDays, day: float) -> str:
 
 def percent(each: Estimate) -> str:
     """A share with its Monte Carlo error."""
-    return f"{100 * each.value:.0f} ± {100 * each.se:.1f} %"
+    return f"{100 * each.value:z.1f} ± {100 * each.se:.1f} %"
 
 
 def plain(each: Estimate) -> str:
