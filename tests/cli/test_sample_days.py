@@ -97,18 +97,20 @@ def test_a_patient_with_a_sample(inside: Imak, run: Path) -> None:
     assert told[("--patient", "one.csv")]["total"] < told[()]["total"]
 
 
-def test_a_cohort_whose_second_dose_is_open(inside: Imak, tmp_path: Path) -> None:
+def test_a_cohort_with_nothing_left_to_choose(inside: Imak, tmp_path: Path) -> None:
+    """The second dose is given on day 4, or is not."""
     made = toy_run(tmp_path, SECOND)
     (tmp_path / "assays.toml").write_text(ASSAY)
-    words = ("sample-days", str(made), "--days", "1,5", "--assays", "assays.toml")
+    words = ("sample-days", str(made), "--days", "4,5", "--assays", "assays.toml")
     done = inside(*words, *FEW, cwd=tmp_path)
     assert (done.code, done.error) == (0, "")
     assert "gain in utility by" in done.output
-    assert "exactly 0" in done.output
+    assert "so a sample gains exactly 0." in done.output
     (folder,) = (made / "sample_days").iterdir()
+    assert folder.name.startswith("cohort-")
     frame = pd.read_csv(folder / "evsi.csv", comment="#")
-    assert list(frame["open_designs"]) == [2, 1]
-    assert frame["evsi"][1] == 0.0
+    assert list(frame["open_designs"]) == [1, 1]
+    assert list(frame["evsi"]) == [0.0, 0.0]
 
 
 def test_patients_who_cannot_be_solved(inside: Imak, tmp_path: Path) -> None:

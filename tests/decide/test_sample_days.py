@@ -147,12 +147,6 @@ def test_the_second_dose_is_open_until_it_is_given(found: SampleDays) -> None:
     assert found.choice.startswith("A choice is open on some of these days")
 
 
-def test_where_nothing_is_open_it_is_said(tmp_path: Path) -> None:
-    found = second_dose(tmp_path, SECOND, (4.0, 6.0), 200)
-    assert "a sample gains exactly 0" in found.choice
-    assert {each.gain for each in found.gained} == {(0.0, 0.0)}
-
-
 def test_no_admissible_design_is_said(tmp_path: Path) -> None:
     found = second_dose(tmp_path, LIMITED, (1.0,), 200)
     assert found.gained == ()
