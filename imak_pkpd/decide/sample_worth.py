@@ -48,19 +48,24 @@ def variance_reduction(
     centred = (quantities - quantities.mean(0)) ** 2
     left = (quantities - found.fitted) ** 2 * (many - 1) / (many - found.terms)
     return [
-        _reduced(left[:, i], centred[:, i], blocks) for i in range(quantities.shape[1])
+        _reduced(left[:, i], centred[:, i], blocks, int(found.terms[i]))
+        for i in range(quantities.shape[1])
     ]
 
 
-def _reduced(left: Column, centred: Column, blocks: Blocks) -> Estimate:
-    """By the influence of each patient on a ratio of means (delta method)."""
+def _reduced(left: Column, centred: Column, blocks: Blocks, terms: int) -> Estimate:
+    """By the influence of each patient on a ratio of means (delta method).
+
+    Where nothing is learnt that is nearly none; R^2 then spreads as chi^2(terms - 1)
+    over the number of patients.
+    """
     whole = float(centred.mean())
     if whole <= 0.0:
         return UNKNOWN
     ratio = float(left.mean()) / whole
-    return Estimate(
-        1.0 - ratio, standard_error(left / whole - ratio * centred / whole, blocks)
-    )
+    influence = standard_error((left - ratio * centred) / whole, blocks)
+    by_chance = np.sqrt(2.0 * (terms - 1)) / len(left)
+    return Estimate(1.0 - ratio, float(np.hypot(influence, by_chance)))
 
 
 def worth_of_choosing(

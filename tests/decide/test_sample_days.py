@@ -164,7 +164,7 @@ def test_the_gain_itself_is_narrowed_as_on_paper(found: SampleDays) -> None:
         assert each.se < 0.03
     assert "harm" in varying(found)  # r varies, but s says nothing of it
     for each in (n.reduction for n in found.narrowed if n.quantity == "harm"):
-        assert abs(each.value) < 4 * each.se + 1e-3
+        assert abs(each.value) < 4 * each.se
 
 
 def test_the_best_day_is_named_with_those_like_it(found: SampleDays) -> None:
