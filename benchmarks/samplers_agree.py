@@ -5,8 +5,9 @@
     python3 -m uv run python benchmarks/samplers_agree.py weighted tempered
 
 The difference of the mean and of the SD of every parameter and of every estimand, in
-Monte Carlo standard errors of both runs. Particles that descend from one another count
-as one: their error is taken from as many as have an ancestor of their own.
+Monte Carlo standard errors of both runs. Those of particles are too small, as though
+particles did not descend from one another: a third and a fourth run, of other seeds,
+say by how much.
 """
 
 import argparse
@@ -93,8 +94,8 @@ def summary(part: str, found: list[Difference]) -> str:
     z = np.array([(each.z_mean, each.z_sd) for each in found])
     worst = sorted(found, key=lambda each: -abs(each.z_mean))[:SHOWN]
     said = [
-        f"{part}: {len(found)}; RMS of z {np.sqrt((z**2).mean(0)).round(2)} (mean, SD), "
-        f"largest {np.abs(z).max(0).round(2)}"
+        f"{part}: {len(found)}; z of (mean, SD): RMS {np.sqrt((z**2).mean(0)).round(2)}"
+        f", largest {np.abs(z).max(0).round(2)}"
     ]
     said += [
         f"  {x.name}: z {x.z_mean:+.2f}, {x.shift:+.3f} posterior SD; of the SD "

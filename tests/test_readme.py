@@ -35,8 +35,10 @@ def test_the_example_is_a_model_of_fifteen_lines(readme: str) -> None:
 
 
 def test_the_verbs_of_the_readme_exist(root: Path, readme: str) -> None:
-    shown = set(re.findall(r"`imak (\w+)", readme))
-    verbs = {p.stem for p in (root / "imak_pkpd" / "cli").glob("*.py")}
+    shown = set(re.findall(r"`imak ([\w-]+)", readme))
+    verbs = {
+        p.stem.replace("_", "-") for p in (root / "imak_pkpd" / "cli").glob("*.py")
+    }
     assert shown - verbs == set()
 
 

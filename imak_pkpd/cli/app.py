@@ -18,6 +18,7 @@ from imak_pkpd.cli.init import init
 from imak_pkpd.cli.report import report
 from imak_pkpd.cli.resume import resume
 from imak_pkpd.cli.runs import runs
+from imak_pkpd.cli.sample_days import sample_days
 from imak_pkpd.cli.simulate import simulate
 
 app = typer.Typer(
@@ -28,7 +29,11 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich help costs 0.2 CPU-seconds of imports
     pretty_exceptions_enable=False,
 )
-for verb in (init, check, fit, resume, report, runs, simulate, dose, forecast):
+VERBS = (
+    *(init, check, fit, resume, report, runs, simulate),
+    *(dose, forecast, sample_days),
+)
+for verb in VERBS:
     app.command()(verb)
 
 

@@ -9,7 +9,8 @@ from rich.table import Table
 from imak_pkpd.cli.bar import progress_bar
 from imak_pkpd.cli.screen import console, table
 from imak_pkpd.decide.decision import DoseDecision
-from imak_pkpd.decide.document import NOTICE, design_words, sentence
+from imak_pkpd.decide.document import design_words, sentence
+from imak_pkpd.decide.notice import NOTICE
 from imak_pkpd.decide.of_run import Elsewhere, decide_elsewhere, decide_run
 from imak_pkpd.decide.sensitivity import Otherwise
 from imak_pkpd.decide.store import document_of, write_decision

@@ -53,7 +53,8 @@ def forecast(
 
     prepare_jax()
     finished = require_patients(read_finished(run))
-    folder = answer_folder(finished, FORECASTS, patient, horizon, method.value, seed)
+    asked = (horizon, method.value, seed)
+    folder = answer_folder(finished, FORECASTS, patient.stem, [patient], *asked)
     with progress_bar(console(stderr=True)) as progress:
         made = forecast_of(finished, patient, horizon, method.value, seed, progress)
     write_forecasts(finished, made, folder)
@@ -69,7 +70,7 @@ def forecast(
 def show(made: "Forecasts", run: "FinishedRun", folder: Path) -> None:
     """The tables on the screen, and where the files are."""
     from imak_pkpd.cli.screen import console
-    from imak_pkpd.decide.forecast import RESEARCH
+    from imak_pkpd.decide.notice import NOTICE
 
     screen = console()
     for each in screens(made):
@@ -77,7 +78,7 @@ def show(made: "Forecasts", run: "FinishedRun", folder: Path) -> None:
     for sentence in warnings((each.posterior for each in made.patients), run):
         screen.print(sentence, soft_wrap=True)
     screen.print(f"forecast: {folder}", soft_wrap=True)
-    screen.print(f"{RESEARCH}; every number rests on the model", soft_wrap=True)
+    screen.print(f"{NOTICE} Every number rests on the model.", soft_wrap=True)
 
 
 def screens(made: "Forecasts") -> Iterator["Table"]:
@@ -150,6 +151,8 @@ def warnings(
     found: "Iterable[IndividualPosterior]", run: "FinishedRun"
 ) -> Iterator[str]:
     """What speaks against the numbers: draws, the run, a population that is none."""
+    from imak_pkpd.decide.notice import SYNTHETIC
+
     for each in found:
         if not each.sampling.reliable:
             yield (
@@ -160,4 +163,4 @@ def warnings(
     if run.complaint:
         yield f"the run itself: {run.complaint}"
     if run.synthetic:
-        yield "the population was fitted to SYNTHETIC patients"
+        yield SYNTHETIC

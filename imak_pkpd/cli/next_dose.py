@@ -12,7 +12,6 @@ from imak_pkpd.cli.forecast import warnings
 from imak_pkpd.cli.screen import console, table
 from imak_pkpd.decide.answer_folder import answer_folder
 from imak_pkpd.decide.finished_run import read_finished, require_patients
-from imak_pkpd.decide.forecast import RESEARCH
 from imak_pkpd.decide.next_dose import NextDose, next_doses
 from imak_pkpd.decide.next_folder import (
     NEXT_DOSES,
@@ -21,6 +20,7 @@ from imak_pkpd.decide.next_folder import (
     write_next,
 )
 from imak_pkpd.decide.next_table import OptionRow
+from imak_pkpd.decide.notice import NOTICE
 
 
 def show_next(
@@ -33,7 +33,9 @@ def show_next(
     """Files in RUN/next_doses, and the answer on the screen."""
     finished = require_patients(read_finished(run))
     choice = finished.spec.decision
-    folder = answer_folder(finished, NEXT_DOSES, patient, times, horizon, choice)
+    folder = answer_folder(
+        finished, NEXT_DOSES, patient.stem, [patient], times, horizon, choice
+    )
     with progress_bar(console(stderr=True)) as progress:
         made = next_doses(finished, patient, times, horizon, progress=progress)
     write_next(finished, made, folder)
@@ -48,7 +50,7 @@ def show_next(
         for sentence in warnings(found, finished):
             screen.print(sentence, soft_wrap=True)
         screen.print(f"options: {folder}", soft_wrap=True)
-        screen.print(f"{RESEARCH}; every number rests on the model", soft_wrap=True)
+        screen.print(f"{NOTICE} Every number rests on the model.", soft_wrap=True)
     if not all(each.posterior.sampling.reliable for each in made.patients):
         raise typer.Exit(DIAGNOSTIC)
 

@@ -1,32 +1,42 @@
-"""Answers on the patients of a file: a folder in the run folder, whole or not at all.
+"""Answers to questions of a run: a folder in the run folder, whole or not at all.
 
-`<kind>/<patient file>-<hash>/`, where the hash is of what was asked: the same question
+`<kind>/<of whom>-<hash>/`, where the hash is of what was asked: the same question
 of the same run has one answer, which is not written twice.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 
 from imak_pkpd.decide.finished_run import FinishedRun
-from imak_pkpd.decide.forecast import RESEARCH
+from imak_pkpd.decide.notice import NOTICE, SYNTHETIC
 from imak_pkpd.fit.provenance import hash_file, hash_text
 
 
-def answer_folder(run: FinishedRun, kind: str, file: Path, *asked: object) -> Path:
-    """Where the answer to a question is; a `ValueError` if it is there already."""
-    if not file.is_file():
-        raise ValueError(f"{file} is not a file: give the patient's records")
-    question = repr((run.record.run, hash_file(file), *asked))
-    folder = run.folder / kind / f"{file.stem}-{hash_text(question)[:8]}"
+def answer_folder(
+    run: FinishedRun, kind: str, whom: str, files: Iterable[Path], *asked: object
+) -> Path:
+    """Where the answer to a question is; a `ValueError` if it is there already.
+
+    `whom` begins the folder's name; what is in `files` is part of the question.
+    """
+    hashes = [hash_file(_there(file)) for file in files]
+    question = repr((run.record.run, hashes, *asked))
+    folder = run.folder / kind / f"{whom}-{hash_text(question)[:8]}"
     if folder.exists():
         raise ValueError(
             f"{folder} has this answer already: read it there, or remove it first"
         )
     return folder
+
+
+def _there(file: Path) -> Path:
+    if not file.is_file():
+        raise ValueError(f"{file} is not a file: give one that is there")
+    return file
 
 
 @contextmanager
@@ -43,6 +53,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def csv(frame: pd.DataFrame) -> str:
-    """The table under a line that says what it is for."""
-    return f"# {RESEARCH}\n{frame.to_csv(index=False)}"
+def csv(run: FinishedRun, frame: pd.DataFrame) -> str:
+    """The table under a line that says what it is for, and of whom."""
+    head = f"{NOTICE} {SYNTHETIC}" if run.synthetic else NOTICE
+    return f"# {head}\n{frame.to_csv(index=False)}"

@@ -63,7 +63,7 @@ class DoseDecision:
     courses: Courses | None = None
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """One layout with its batches."""
 
     made: Treated
@@ -79,7 +79,7 @@ def decide(
 ) -> DoseDecision:
     """The decision of [decision] at draws of the shared sites, [draw, ...]."""
     block = decision_of(spec)
-    parts = list(_parts(spec, block, model, sites, stage))
+    parts = list(parts_of(spec, block, model, sites, stage))
     shown = shown_amounts(block)
     many = list(_evaluated(parts, [shown] * len(parts), stage))
     table, optimum = Table(block, many, seen), None
@@ -123,7 +123,7 @@ def table_with(
 ) -> tuple[Table, int | None]:
     """The table of the shown designs and of that of `row`, and where that one is."""
     block = decision_of(spec)
-    parts = list(_parts(spec, block, model, sites, stage))
+    parts = list(parts_of(spec, block, model, sites, stage))
     shown = shown_amounts(block)
     many = list(_evaluated(parts, [shown] * len(parts), stage))
     if row is None:
@@ -144,21 +144,21 @@ def decision_of(spec: FitSpec) -> DecisionBlock:
     return spec.decision
 
 
-def _parts(
+def parts_of(
     spec: FitSpec,
     block: DecisionBlock,
     model: type[AbstractModel],
     sites: Sites,
     stage: Callable[[str], None],
-) -> Iterator[_Part]:
+) -> Iterator[Part]:
     for layout in layouts(block):
         stage(" ".join(("placing the steps of the virtual patients", layout.words)))
         made = treated(spec, block, model, layout, sites)
-        yield _Part(made, batches(made, block, sites))
+        yield Part(made, batches(made, block, sites))
 
 
 def _evaluated(
-    parts: Sequence[_Part],
+    parts: Sequence[Part],
     amounts: Sequence[Float[np.ndarray, "design dose"]],
     stage: Callable[[str], None],
 ) -> Iterator[Evaluated]:
@@ -174,7 +174,7 @@ def _evaluated(
         yield evaluate(part.made, part.some, own, advance)
 
 
-def _start(table: Table, parts: Sequence[_Part]) -> tuple[_Part, Amounts]:
+def _start(table: Table, parts: Sequence[Part]) -> tuple[Part, Amounts]:
     """The best admissible design; where none is, the one nearest to its limits."""
     place = table.best()
     if place is None:

@@ -8,12 +8,12 @@ import pandas as pd
 
 from imak_pkpd.decide.courses import Courses
 from imak_pkpd.decide.decision import DoseDecision
+from imak_pkpd.decide.notice import NOTICE
 from imak_pkpd.decide.optimum import Optimum
 from imak_pkpd.decide.seen import Range
 from imak_pkpd.decide.sensitivity import Otherwise
 from imak_pkpd.decide.table import Row
 
-NOTICE = "Research use, not a medical device."
 UNSEEN = "none: the effect of a dose rests on the model and its priors"
 
 

@@ -35,7 +35,6 @@ from imak_pkpd.population.omega import Form
 from imak_pkpd.solve.mesh import Mesh
 from imak_pkpd.solve.trajectory import predict
 
-RESEARCH = "research use, not a medical device"
 SEED = 1
 
 ByDraw = Mapping[str, Float[np.ndarray, "draw ..."]]
@@ -137,7 +136,7 @@ def course(records: Records, sites: Sites) -> dict[str, np.ndarray]:
 Forms = tuple[tuple[str, Form], ...]
 
 
-def _model_of(
+def model_of(
     spec: FitSpec, model: type[AnyModel], forms: Forms, values: Any, there: Schedule
 ) -> AnyModel:
     """The model of the one patient at one draw."""
@@ -152,7 +151,7 @@ def _individuals(
     spec: FitSpec, model: type[AnyModel], forms: Forms
 ) -> Callable[..., dict[str, Array]]:
     def one(values: Any, there: Schedule) -> dict[str, Array]:
-        own = _model_of(spec, model, forms, values, there)
+        own = model_of(spec, model, forms, values, there)
         return {n: getattr(own, n).reshape(-1)[0] for n in spec.omega.random}
 
     return jax.jit(jax.vmap(one, in_axes=(0, None)))
@@ -165,7 +164,7 @@ def _course(
     stepper = stepper_of(spec, model)
 
     def one(values: Any, there: Schedule, mesh: Mesh | None) -> dict[str, Array]:
-        own = _model_of(spec, model, forms, values, there)
+        own = model_of(spec, model, forms, values, there)
         found = predict(own, there, mesh, stepper)
         solved = found.status[0] == 0
         return {

@@ -11,8 +11,9 @@ import numpy as np
 
 from imak_pkpd.decide.answer_folder import csv, whole_folder
 from imak_pkpd.decide.finished_run import FinishedRun
-from imak_pkpd.decide.forecast import RESEARCH, Forecasts
+from imak_pkpd.decide.forecast import Forecasts
 from imak_pkpd.decide.forecast_tables import tables
+from imak_pkpd.decide.notice import NOTICE
 from imak_pkpd.fit.atomic import write_text
 from imak_pkpd.fit.provenance import versions
 from imak_pkpd.fit.tree import Group, Variable, build_tree, write_tree
@@ -24,7 +25,7 @@ DIMS = ("chain", "draw", "subject")
 def write_forecasts(run: FinishedRun, made: Forecasts, folder: Path) -> None:
     with whole_folder(folder) as inside:
         for name, frame in tables(made).items():
-            write_text(inside / f"{name}.csv", csv(frame))
+            write_text(inside / f"{name}.csv", csv(run, frame))
         text = json.dumps(document(run, made), indent=1)
         write_text(inside / "forecast.json", text)
         write_tree(draws_tree(run, made), inside / "draws.nc")
@@ -33,7 +34,7 @@ def write_forecasts(run: FinishedRun, made: Forecasts, folder: Path) -> None:
 def document(run: FinishedRun, made: Forecasts) -> dict[str, Any]:
     """Everything but the draws as JSON values; what does not exist is null."""
     return {
-        "use": RESEARCH,
+        "use": NOTICE,
         **_provenance(run, made),
         **{
             name: json.loads(frame.to_json(orient="records", double_precision=15))
@@ -67,7 +68,7 @@ def draws_tree(run: FinishedRun, made: Forecasts) -> Any:
     }
     groups = {name: group for name, group in groups.items() if group}
     names = {"subject": [each.name for each in made.patients]}
-    attributes = {"use": RESEARCH, **_provenance(run, made)}
+    attributes = {"use": NOTICE, **_provenance(run, made)}
     return build_tree(groups, {group: names for group in groups}, attributes)
 
 

@@ -103,8 +103,11 @@ def patients_of(
         here = here._replace(mesh=_up_to_the_records(here.problem, nodes))
         ahead = ahead._replace(mesh=_with(ahead.problem, nodes))
     return tuple(
-        NewPatient(name, _only(here, place), _only(ahead, place))
-        for place, name in enumerate(subject_names(problem))
+        NewPatient(name, alone(here, place), alone(ahead, place))
+        # one cut to its first patient keeps the whole dataset
+        for place, name in enumerate(
+            subject_names(problem)[: problem.schedule.subjects]
+        )
     )
 
 
@@ -240,10 +243,10 @@ def _halved(records: Records) -> Records:
     return records._replace(mesh=finer(records.problem, records.mesh))
 
 
-def _only(records: Records, place: int) -> Records:
+def alone(records: Records, place: int) -> Records:
     """One patient of several, on arrays as long as those of all: one program."""
     cut = lambda leaf: np.asarray(leaf)[place : place + 1]  # noqa: E731
     schedule = jax.tree.map(cut, records.problem.schedule)
-    alone = replace(schedule, patient=np.zeros(1, int), patients=1)
-    problem = replace(records.problem, schedule=alone)
+    own = replace(schedule, patient=np.zeros(1, int), patients=1)
+    problem = replace(records.problem, schedule=own)
     return records._replace(problem=problem, mesh=jax.tree.map(cut, records.mesh))

@@ -13,8 +13,8 @@ import pandas as pd
 from imak_pkpd.decide.answer_folder import csv, whole_folder
 from imak_pkpd.decide.document import design_range
 from imak_pkpd.decide.finished_run import FinishedRun
-from imak_pkpd.decide.forecast import RESEARCH
 from imak_pkpd.decide.next_dose import NextDose, NextDoses
+from imak_pkpd.decide.notice import NOTICE
 from imak_pkpd.decide.seen import doses_seen
 from imak_pkpd.decide.table import outside
 from imak_pkpd.fit.atomic import write_text
@@ -25,7 +25,7 @@ NEXT_DOSES = "next_doses"
 
 def write_next(run: FinishedRun, made: NextDoses, folder: Path) -> None:
     with whole_folder(folder) as inside:
-        write_text(inside / "options.csv", csv(next_frame(made)))
+        write_text(inside / "options.csv", csv(run, next_frame(made)))
         text = json.dumps(next_document(run, made), indent=1)
         write_text(inside / "next_dose.json", text)
 
@@ -63,7 +63,7 @@ def next_document(run: FinishedRun, made: NextDoses) -> dict[str, Any]:
     block = made.patients[0].block
     seen = doses_seen(run.spec, block)
     return {
-        "use": RESEARCH,
+        "notice": NOTICE,
         "run": run.record.run,
         "run_complaint": run.complaint,
         "population_is_synthetic": run.synthetic,

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from imak_pkpd.decide.decision import DoseDecision
-from imak_pkpd.decide.document import NOTICE, dose_document, dose_frame, row_document
+from imak_pkpd.decide.document import dose_document, dose_frame, row_document
+from imak_pkpd.decide.notice import NOTICE
 from imak_pkpd.decide.of_run import Elsewhere
 from imak_pkpd.fit.atomic import write_text
 

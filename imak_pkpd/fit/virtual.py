@@ -43,7 +43,7 @@ from imak_pkpd.solve.calibrate import calibrate
 from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
 from imak_pkpd.solve.split import Split
 from imak_pkpd.solve.stepper import AbstractStepper
-from imak_pkpd.solve.trajectory import solve
+from imak_pkpd.solve.trajectory import Trajectory, solve
 
 PILOTS = 64  # prior draws that place the steps
 PILOT_PATIENTS = 16  # who are solved at each of them
@@ -109,7 +109,16 @@ class Virtual:
         self, model: AbstractModel, schedule: Schedule, estimands: Sequence[str]
     ) -> Outcomes:
         """The same of given patients."""
-        path = solve(model, schedule, self.mesh, self.stepper)
+        return self.read(model, self.solved(model, schedule), estimands)
+
+    def solved(self, model: AbstractModel, schedule: Schedule) -> Trajectory:
+        """The patients over time, on the steps of the cohort."""
+        return solve(model, schedule, self.mesh, self.stepper)
+
+    def read(
+        self, model: AbstractModel, path: Trajectory, estimands: Sequence[str]
+    ) -> Outcomes:
+        """The estimands of patients who are solved already."""
         blocks = {name: self.spec.estimand[name] for name in estimands}
         windows = {name: self._window(each) for name, each in blocks.items()}
         found = readings_of(blocks, model, path, windows)

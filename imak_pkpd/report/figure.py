@@ -75,20 +75,32 @@ def figure(
     `name` is its identifier on the page (letters, digits, hyphens); `size` in inches.
     Synthetic data are stamped on the figure itself, so that a copy keeps the mark.
     """
+    text = drawing(name, draw, size, run.synthetic)
+    if run.synthetic:
+        caption = f"{caption.rstrip('.')}. Synthetic data."
+    alt = run.labels.text(alt)
+    svg = inline(text, name, alt)
+    return Figure(name, svg, alt, caption, round(size[0] * 96))
+
+
+def drawing(
+    name: str,
+    draw: Callable[[Canvas], None],
+    size: tuple[float, float],
+    synthetic: bool,
+) -> str:
+    """What `draw` makes on an empty canvas, as an SVG document of its own."""
     with mpl.rc_context({**STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
         # an identifier may hold letters the font lacks; the browser has its own
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         canvas = Canvas(figsize=size, layout="constrained")
         FigureCanvasSVG(canvas)
         draw(canvas)
-        if run.synthetic:
+        if synthetic:
             _stamp(canvas)
-            caption = f"{caption.rstrip('.')}. Synthetic data."
         text = io.StringIO()
         canvas.savefig(text, format="svg", metadata={"Date": None})
-    alt = run.labels.text(alt)
-    svg = inline(text.getvalue(), name, alt)
-    return Figure(name, svg, alt, caption, round(size[0] * 96))
+    return text.getvalue()
 
 
 def _stamp(canvas: Canvas) -> None:

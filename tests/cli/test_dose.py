@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from imak_pkpd.decide.document import NOTICE, UNSEEN
-from imak_pkpd.decide.forecast import RESEARCH
+from imak_pkpd.decide.document import UNSEEN
+from imak_pkpd.decide.notice import NOTICE
 from tests.decide.test_next_dose import FILE, decay_with_decision
 from tests.fit.decay import FIT, write_decay
 
@@ -62,16 +62,16 @@ def test_of_a_patient(inside: Imak, run: Path) -> None:
     words = ("dose", str(run), "--patient", "new.csv", "--at", "4", "--at", "6")
     done = inside(*words, "--horizon", "5", cwd=home)
     assert (done.code, done.error) == (0, "")
-    assert RESEARCH in done.output
+    assert NOTICE in done.output
     assert "patient A: recommended: " in done.output
     (folder,) = (run / "next_doses").iterdir()
     text = (folder / "options.csv").read_text()
-    assert text.startswith(f"# {RESEARCH}\n")
+    assert text.startswith(f"# {NOTICE}\n")
     frame = pd.read_csv(folder / "options.csv", comment="#")
     assert frame["option"].iloc[0] == "no further dose"
     assert list(frame["time"].dropna()) == [4.0] * 3 + [6.0] * 3
     said = json.loads((folder / "next_dose.json").read_text())
-    assert said["use"] == RESEARCH
+    assert said["notice"] == NOTICE
     assert len(said["options"]) == 7
     again = inside(*words, "--horizon", "5", cwd=home)
     assert again.code == 2

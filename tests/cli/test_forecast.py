@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from imak_pkpd.decide.finished_run import read_finished, require_patients
-from imak_pkpd.decide.forecast import RESEARCH
+from imak_pkpd.decide.notice import NOTICE
 from imak_pkpd.fit.record import Result, new_record
 from imak_pkpd.fit.run import POSTERIOR, create_run, update_record
 from imak_pkpd.fit.spec import read_fit
@@ -45,14 +45,14 @@ def test_forecast(inside: Imak, run: Path) -> None:
     words = ("forecast", str(run), "--patient", "new.csv", "--horizon", "5")
     done = inside(*words, cwd=home)
     assert (done.code, done.error) == (0, "")
-    assert RESEARCH in done.output
+    assert NOTICE in done.output
     assert "crossed" in done.output
     assert "the run itself: FAILED: few draws" in done.output
     (folder,) = (run / "forecasts").iterdir()
     assert folder.name.startswith("new-")
     for name in ("estimands", "crossings", "parameters", "course", "sampling"):
         text = (folder / f"{name}.csv").read_text()
-        assert text.startswith(f"# {RESEARCH}\n")
+        assert text.startswith(f"# {NOTICE}\n")
         assert set(pd.read_csv(folder / f"{name}.csv", comment="#")["patient"]) == {
             "first",
             "second",
@@ -60,7 +60,7 @@ def test_forecast(inside: Imak, run: Path) -> None:
     kept = read_tree(folder / "draws.nc")
     assert kept["estimand"]["gone"].dims == ("chain", "draw", "subject")
     said = json.loads((folder / "forecast.json").read_text())
-    assert said["use"] == RESEARCH
+    assert said["use"] == NOTICE
     assert said["horizon"] == 5.0
     assert {row["method"] for row in said["sampling"]} == {"importance"}
     again = inside(*words, cwd=home)
@@ -68,7 +68,7 @@ def test_forecast(inside: Imak, run: Path) -> None:
     assert "has this answer already" in again.error
     program = inside(*words, "--seed", "2", "--json", cwd=home)
     answer = json.loads(program.output[program.output.index("{") :])
-    assert answer["use"] == RESEARCH
+    assert answer["use"] == NOTICE
     assert len(list((run / "forecasts").iterdir())) == 2
 
 
