@@ -101,7 +101,7 @@ def decide(
 
 
 def _courses(
-    table: Table, parts: Sequence[_Part], chosen: int | None
+    table: Table, parts: Sequence[Part], chosen: int | None
 ) -> Courses | None:
     """Of the chosen design, with the least and the largest amounts at its sides."""
     if chosen is None or not table.block.show:
