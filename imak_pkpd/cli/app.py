@@ -19,6 +19,7 @@ from imak_pkpd.cli.report import report
 from imak_pkpd.cli.resume import resume
 from imak_pkpd.cli.runs import runs
 from imak_pkpd.cli.simulate import simulate
+from imak_pkpd.cli.trial import trial
 
 app = typer.Typer(
     name="imak",
@@ -28,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich help costs 0.2 CPU-seconds of imports
     pretty_exceptions_enable=False,
 )
-for verb in (init, check, fit, resume, report, runs, simulate, dose, forecast):
+for verb in (init, check, fit, resume, report, runs, simulate, dose, forecast, trial):
     app.command()(verb)
 
 

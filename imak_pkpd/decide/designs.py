@@ -103,22 +103,26 @@ class Treated:
             for name, amount in own.items()
         }
         model, schedule = self.cohort.individuals({**sites, **named})
-        most = [self._cap(name) for name in schedule.dose_names]
-        given = schedule.doses.amount
-        capped = jnp.minimum(given, jnp.asarray(most)[schedule.doses.name])
-        return model, eqx.tree_at(lambda s: s.doses.amount, schedule, capped)
-
-    def _cap(self, dose: str) -> float:
-        choice = self.block.amount.get(dose)
-        if choice is None or choice.cap is None:
-            return np.inf
-        return choice.cap * self.parts[dose]
+        most = {
+            name: choice.cap * self.parts[name]
+            for name, choice in self.block.amount.items()
+            if choice.cap is not None
+        }
+        return model, capped(schedule, most)
 
     def batch(self, number: int) -> "Treated":
         """The same layout with other patients, on the same steps."""
         own, many = self.cohort, self.block.patients
         other = virtual_cohort(own.spec, own.model, own.name, many, number, like=own)
         return replace(self, cohort=other)
+
+
+def capped(schedule: Schedule, most: Mapping[str, float]) -> Schedule:
+    """The schedule where no dose of a name is more than the most of it."""
+    limits = [most.get(name, np.inf) for name in schedule.dose_names]
+    given = schedule.doses.amount
+    amount = jnp.minimum(given, jnp.asarray(limits)[schedule.doses.name])
+    return eqx.tree_at(lambda s: s.doses.amount, schedule, amount)
 
 
 def treated(
