@@ -103,12 +103,14 @@ class Treated:
             for name, amount in own.items()
         }
         model, schedule = self.cohort.individuals({**sites, **named})
-        most = {
-            name: choice.cap * self.parts[name]
-            for name, choice in self.block.amount.items()
-            if choice.cap is not None
-        }
-        return model, capped(schedule, most)
+        most = [self._cap(name) for name in schedule.dose_names]
+        return model, capped(schedule, jnp.asarray(most))
+
+    def _cap(self, dose: str) -> float:
+        choice = self.block.amount.get(dose)
+        if choice is None or choice.cap is None:
+            return np.inf
+        return choice.cap * self.parts[dose]
 
     def batch(self, number: int) -> "Treated":
         """The same layout with other patients, on the same steps."""
@@ -117,11 +119,9 @@ class Treated:
         return replace(self, cohort=other)
 
 
-def capped(schedule: Schedule, most: Mapping[str, float]) -> Schedule:
-    """The schedule where no dose of a name is more than the most of it."""
-    limits = [most.get(name, np.inf) for name in schedule.dose_names]
-    given = schedule.doses.amount
-    amount = jnp.minimum(given, jnp.asarray(limits)[schedule.doses.name])
+def capped(schedule: Schedule, most: Float[Array, " dose"]) -> Schedule:
+    """The schedule where no dose is more than the most of its name."""
+    amount = jnp.minimum(schedule.doses.amount, most[schedule.doses.name])
     return eqx.tree_at(lambda s: s.doses.amount, schedule, amount)
 
 

@@ -104,9 +104,7 @@ def answers_sites(
     }
 
 
-def answers_trials(
-    folder: Path, trial: str, sites: Mapping[str, np.ndarray]
-) -> Trials:
+def answers_trials(folder: Path, trial: str, sites: Mapping[str, np.ndarray]) -> Trials:
     spec = answers_spec(folder, trial)
     model = read_model(spec)
     assert issubclass(model, AbstractModel)

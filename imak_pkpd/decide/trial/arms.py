@@ -4,9 +4,10 @@ The schedule of an arm has a place for every dose that any of its patients may g
 does not get one gets nothing there. So new patients are numbers of one program.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -31,6 +32,7 @@ from imak_pkpd.fit.virtual import (
     with_patients,
 )
 from imak_pkpd.model import AbstractModel
+from imak_pkpd.solve.stepper import AbstractStepper
 
 Values = dict[str, Float[np.ndarray, " patient"]]
 
@@ -44,7 +46,10 @@ class Given(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Arm:
-    """One arm: its name, its design, and a cohort where everybody is in every group."""
+    """One arm: its name, its design, and a cohort where everybody is in every group.
+
+    Arms of the same times have the same cohort.
+    """
 
     name: str
     design: CohortBlock
@@ -56,27 +61,34 @@ class Arm:
         """Random effects of a patient."""
         return len(self.cohort.spec.omega.random)
 
-    def individuals(
-        self, sites: Sites, who: VirtualPatients
-    ) -> tuple[AbstractModel, Schedule]:
-        """All patients at one draw."""
-        amounts = {
+    def sites(self, drawn: Mapping[str, Any]) -> dict[str, Any]:
+        """Sites of one draw, with the arm's own amounts."""
+        own = {
             f"{self.cohort.name}_{name}_amount": jnp.asarray(amount)
             for name, amount in self.given.planned.items()
         }
-        model, schedule = self.of(who).individuals({**sites, **amounts})
-        return model, capped(schedule, self.given.most)
+        return {**drawn, **own}
 
-    def of(self, who: VirtualPatients) -> Virtual:
-        """The cohort with these patients."""
-        made = _of_size(self, len(who.normals))
-        return replace(made, patients=who, schedule=given_to(made.schedule, who))
+    @property
+    def most(self) -> Float[np.ndarray, " dose"]:
+        """What a patient gets at most at a time, by dose of the model."""
+        names = self.cohort.schedule.dose_names
+        return np.asarray([self.given.most.get(name, np.inf) for name in names])
 
-    def values(self, sites: Mapping[str, np.ndarray], who: VirtualPatients) -> Values:
+    def values(self, drawn: Mapping[str, np.ndarray], who: VirtualPatients) -> Values:
         """Every estimand of every patient at one draw; `failed` who is not solved."""
-        _of_size(self, len(who.normals))  # made outside of the program
-        found = _program(self)(dict(sites), who)
+        there = _of_size(self.cohort, len(who.normals))
+        found = _program(there)(self.sites(drawn), who, self.most)
         return {name: np.asarray(value) for name, value in found.items()}
+
+
+def individuals(
+    there: Virtual, sites: Sites, who: VirtualPatients, most: Float[Array, " dose"]
+) -> tuple[AbstractModel, Schedule]:
+    """As many other patients of a cohort, at one draw."""
+    made = replace(there, patients=who, schedule=given_to(there.schedule, who))
+    model, schedule = made.individuals(sites)
+    return model, capped(schedule, most)
 
 
 def given_to(schedule: Schedule, who: VirtualPatients) -> Schedule:
@@ -95,20 +107,29 @@ def given_to(schedule: Schedule, who: VirtualPatients) -> Schedule:
 
 
 @lru_cache(maxsize=32)
-def _of_size(arm: Arm, many: int) -> Virtual:
+def _of_size(cohort: Virtual, many: int) -> Virtual:
     """The cohort with so many patients, whoever they are."""
-    everyone = virtual_patients(arm.cohort.block, arm.effects, many, seed=0)
-    return with_patients(arm.cohort, everyone)
+    effects = len(cohort.spec.omega.random)
+    return with_patients(cohort, virtual_patients(cohort.block, effects, many, seed=0))
 
 
 @lru_cache(maxsize=16)
-def _program(arm: Arm) -> Callable[[Any, VirtualPatients], dict[str, Array]]:
-    wanted = tuple(arm.cohort.spec.estimand)
+def _program(there: Virtual) -> Callable[..., dict[str, Array]]:
+    """The estimands of (sites, patients, most)."""
+    wanted = tuple(there.spec.estimand)
 
-    def run(sites: Sites, who: VirtualPatients) -> dict[str, Array]:
-        return arm.of(who).estimates(*arm.individuals(sites, who), wanted)
+    def run(
+        sites: Sites, who: VirtualPatients, most: Float[Array, " dose"]
+    ) -> dict[str, Array]:
+        return there.estimates(*individuals(there, sites, who, most), wanted)
 
     return jax.jit(run)
+
+
+@lru_cache(maxsize=16)
+def exactly(cohort: Virtual, stepper: AbstractStepper) -> Virtual:
+    """The cohort, solved in another way."""
+    return replace(cohort, stepper=stepper)
 
 
 def placed_arms(
@@ -116,10 +137,20 @@ def placed_arms(
     trial: TrialBlock,
     model: type[AbstractModel],
     sites: Mapping[str, np.ndarray],
-) -> Iterator[Arm]:
-    """The arms in their order, with steps that suit draws of the posterior."""
-    for name in trial.arm:
-        yield _placed(_bare(spec, trial, model, name), sites)
+) -> list[Arm]:
+    """The arms in their order, with steps that suit draws of the posterior.
+
+    Arms of the same times have common steps, and so one program.
+    """
+    bare = [_bare(spec, trial, model, name) for name in trial.arm]
+    placed: dict[str, Arm] = {}
+    for _, alike in groupby(sorted(bare, key=_times), _times):
+        placed |= {arm.name: arm for arm in _placed(list(alike), sites)}
+    return [placed[arm.name] for arm in bare]
+
+
+def _times(arm: Arm) -> list[tuple[str, tuple[float, ...]]]:
+    return [(name, dose.times) for name, dose in arm.design.dose.items()]
 
 
 def _bare(
@@ -156,13 +187,24 @@ def _of_estimands(spec: FitSpec, trial: TrialBlock, design: CohortBlock) -> FitS
     return spec.model_copy(update={"cohort": cohorts, "estimand": estimands})
 
 
-def _placed(bare: Arm, sites: Mapping[str, np.ndarray]) -> Arm:
-    block = bare.cohort.block
-    who = virtual_patients(bare.design, bare.effects, PILOT_PATIENTS, block.seed)
+def _placed(arms: Sequence[Arm], sites: Mapping[str, np.ndarray]) -> Iterator[Arm]:
+    """On steps for the pilots of all arms, at the largest dose that any of them gets:
+    all is fastest there. What that means elsewhere is checked by the reference."""
+    pilots = [each for arm in arms for each in _pilots(arm, sites)]
+    largest = np.max([schedule.doses.amount for _, schedule in pilots], axis=0)
+    models = [model for model, _ in pilots]
+    schedule = eqx.tree_at(lambda s: s.doses.amount, pilots[0][1], largest)
+    cohort = placed_cohort(arms[0].cohort, [(model, schedule) for model in models])
+    return (replace(arm, cohort=cohort) for arm in arms)
+
+
+def _pilots(
+    arm: Arm, sites: Mapping[str, np.ndarray]
+) -> Iterator[tuple[AbstractModel, Schedule]]:
+    """The first patients of an arm at some draws."""
+    block = arm.cohort.block
+    who = virtual_patients(arm.design, arm.effects, PILOT_PATIENTS, block.seed)
     drawn = thinned(sites, min(PILOTS, len(next(iter(sites.values())))))
-    draws = range(len(next(iter(drawn.values()))))
-    pilots = [
-        bare.individuals({n: jnp.asarray(v[i]) for n, v in drawn.items()}, who)
-        for i in draws
-    ]
-    return replace(bare, cohort=placed_cohort(bare.cohort, pilots))
+    for place in range(len(next(iter(drawn.values())))):
+        at = {name: jnp.asarray(value[place]) for name, value in drawn.items()}
+        yield individuals(arm.cohort, arm.sites(at), who, jnp.asarray(arm.most))

@@ -208,26 +208,28 @@ def _compared(trials: Trials, endpoint: str, arm: str, passed: np.ndarray) -> Co
         figures(trials, endpoint, against) if isinstance(against, str) else against
     )
     sign = 1.0 if trials.endpoints[endpoint][arm].more else -1.0
-    better = sign * difference > 0
+    known = ~np.isnan(difference)  # draws at which somebody is solved
+    better = known & (sign * difference > 0)
     return Compared(
         endpoint,
         arm,
         against,
         _spread(difference),
         _spread(figures(trials, endpoint, arm) - seen),
-        float(better.mean()),
+        float(better.sum() / max(known.sum(), 1)),
         estimate(passed),
         power_sd(passed),
         estimate(passed[better]),
-        estimate(passed[~better]),
-        tuple(_groups(difference, sign, passed)),
+        estimate(passed[known & ~better]),
+        tuple(_groups(difference[known], sign, passed[known])),
     )
 
 
 def _groups(difference: ByDraw, sign: float, passed: np.ndarray) -> Iterator[Group]:
     order = np.argsort(sign * difference, kind="stable")
-    for part in np.array_split(order, min(GROUPS, len(order) // 2)):
-        yield Group(float(difference[part].mean()), estimate(passed[part]))
+    for part in np.array_split(order, max(min(GROUPS, len(order) // 2), 1)):
+        if len(part):
+            yield Group(float(difference[part].mean()), estimate(passed[part]))
 
 
 def _of_endpoint(trials: Trials, endpoint: str) -> OfEndpoint:

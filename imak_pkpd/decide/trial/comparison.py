@@ -61,8 +61,12 @@ class Proportions(AbstractComparison):
     def p_value(self, own: Sample, other: Sample) -> Trials:
         yes, many = _counts(own)
         yes_there, many_there = _counts(other)
-        among = stats.hypergeom(many + many_there, yes + yes_there, many)
-        return among.sf(yes - 1) if self.more else among.cdf(yes)
+        anybody = (many > 0) & (many_there > 0)
+        among = stats.hypergeom(
+            np.where(anybody, many + many_there, 2), yes + yes_there, many
+        )
+        p = among.sf(yes - 1) if self.more else among.cdf(yes)
+        return np.where(anybody, p, 1.0)
 
     def p_against(self, own: Sample, number: float) -> Trials:
         yes, many = _counts(own)

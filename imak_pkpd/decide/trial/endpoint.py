@@ -8,6 +8,8 @@ What becomes of who is gone before it is seen:
 | number        | refused                   | refused                   | not counted|
 | time          | the event, there and then | no event to the end       | censored   |
 
+(Who is gone before a time begins to count is not counted where he would be censored.)
+
 Within a patient, outcomes and losses are drawn independently, given the solved course.
 """
 
@@ -71,15 +73,15 @@ class Endpoint:
     ) -> Seen:
         """What the trial has of every patient."""
         own, solved = self.own(values), ~values["failed"].astype(bool)
-        until = np.clip(gone.time - self.start, 0.0, None)
-        lost = until < (np.minimum(own, self.at) if self.kind is Kind.time else self.at)
+        known = np.minimum(own, self.at) if self.kind is Kind.time else self.at
+        lost = gone.time < self.start + known
         failure = np.where(
             gone.by_death,
             self.block.death == "failure",
             self.block.dropout == "failure",
         )
         if self.kind is Kind.time:
-            value, event = self._time(own, until, lost, failure)
+            value, event = self._time(own, gone.time - self.start, lost, failure)
         else:
             drawn = (uniform < own).astype(float) if self.kind is Kind.yes_no else own
             gone_as = np.where(failure, float(not self.more), np.nan)
@@ -94,19 +96,25 @@ class Endpoint:
     def _time(
         self, own: Patients, until: Patients, lost: Flags, failure: Flags
     ) -> tuple[Patients, Flags]:
-        """A time and whether the event is seen then."""
+        """A time and whether the event is seen then.
+
+        Who is gone before the start was never watched: nobody to censor.
+        """
         seen = np.minimum(own, self.at)
-        worst = until if self.more else np.full_like(own, self.at)
-        value = np.where(lost, np.where(failure, worst, until), seen)
+        worst = np.maximum(until, 0.0) if self.more else np.full_like(own, self.at)
+        censored = np.where(until < 0.0, np.nan, until)
+        value = np.where(lost, np.where(failure, worst, censored), seen)
         return value, np.where(lost, failure & self.more, own <= self.at)
 
     def expected(self, values: Mapping[str, np.ndarray], deaths: Mortality) -> float:
         """The mean of the arm where all can die and nobody leaves.
 
         Of a time: the mean up to `at`. Where deaths are left out: of those alive when
-        it is seen; of a time: as if nobody died.
+        it is seen; of a time: as if nobody died. NaN where nobody is solved.
         """
         solved = ~values["failed"].astype(bool)
+        if not solved.any():
+            return np.nan
         own = self.own(values)[solved]
         deaths = Mortality(*(each[solved] for each in deaths))
         if self.kind is Kind.time:

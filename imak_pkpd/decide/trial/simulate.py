@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from imak_pkpd.choice import TrialBlock
 from imak_pkpd.decide.draws import thinned
-from imak_pkpd.decide.trial.arms import Arm, Values, placed_arms
+from imak_pkpd.decide.trial.arms import Arm, Values, exactly, placed_arms
 from imak_pkpd.decide.trial.comparison import Sample
 from imak_pkpd.decide.trial.endpoint import Endpoint, Seen
 from imak_pkpd.decide.trial.losses import Mortality, losses, mortality
@@ -152,7 +152,7 @@ def _trials(
             for place, (_, rng) in enumerate(made)
         ]
         done += 1
-        stage(f"trials of {stream}: {done} of {len(pieces)} parts")
+        stage(f"trials of {stream}: {10 * (10 * done // len(pieces))} %")
         seen = {n: _stacked([p[n] for p in parts]) for n in inside.endpoints}
         return seen, float(np.mean(values["failed"]))
 
@@ -246,7 +246,9 @@ def _solver_error(
     inside: _InArm, few: Sites, found: Mapping[str, Float[np.ndarray, " draw"]]
 ) -> float:
     """The largest difference of a mean from the reference's, at some draws."""
-    cohort = replace(inside.arm.cohort, stepper=REFERENCE)
+    cohort = exactly(inside.arm.cohort, REFERENCE)
     exact = _expected(inside._replace(arm=replace(inside.arm, cohort=cohort)), few)
     away = [np.abs(exact[name] - found[name][: len(exact[name])]) for name in exact]
-    return float(np.max(away))
+    known = np.concatenate(away)
+    known = known[~np.isnan(known)]  # a draw at which nobody is solved
+    return float(np.max(known)) if known.size else np.nan
