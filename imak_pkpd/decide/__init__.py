@@ -2,4 +2,5 @@
 
 `of_run`    the dose of [decision]: designs on common draws and patients, the best one
 `forecast`  new patients: their own posterior, their estimands and curves to a horizon
+`trial`     the arms of [trial] as simulated trials, and how often these succeed
 """
