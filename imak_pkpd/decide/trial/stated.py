@@ -41,6 +41,10 @@ def stated(made: TrialOfRun) -> Iterator[str]:
         "What an arm truly does: the mean over "
         f"{block.patients} quasi-random patients, with deaths and without dropout."
     )
+    yield (
+        "Largest error of such a mean by the solver, against the adaptive reference: "
+        f"{made.trials.error:.1g}."
+    )
     if len(block.arm) * len(block.endpoint) > 2:
         yield "No p-value is adjusted for several arms or endpoints."
 
