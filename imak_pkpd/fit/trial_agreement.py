@@ -78,6 +78,12 @@ def _endpoint(spec: FitSpec, trial: TrialBlock, block: EndpointBlock) -> str | N
         return f"there is no estimand '{block.of}'{hint(block.of, spec.estimand)}"
     if block.later_than is not None and not isinstance(estimand, CrossingEstimand):
         return f"'{block.of}' is no crossing: it has no later_than"
+    wanted, ends = block.at or block.later_than, estimand.window
+    if wanted is not None and ends is not None and wanted > ends:
+        return (
+            f"got {wanted:g}, but '{block.of}' looks no further than {ends:g}: raise "
+            "its horizon, or see it earlier"
+        )
     kind, against = kind_of(estimand, block), block.against
     if isinstance(against, float | int):
         if kind is Kind.time:

@@ -71,6 +71,7 @@ b = { times = [0.0], amount = 1.0, group = "treated" }
 yes = { kind = "value", output = "yes", at = 4.0, dose = "a", chance = true }
 gain = { kind = "value", output = "gain", at = 4.0, dose = "a" }
 gone = { kind = "crossing", output = "kept", below = 1.0, dose = "a" }
+soon = { kind = "crossing", output = "kept", below = 1.0, dose = "a", horizon = 2.0 }
 """
 ARMS = """
 [trial.arm.without]

@@ -93,17 +93,23 @@ def individuals(
 
 def given_to(schedule: Schedule, who: VirtualPatients) -> Schedule:
     """The schedule with the amounts and covariates of as many other patients."""
-    nobody = jnp.zeros(schedule.subjects)
-    names, named = schedule.dose_names, schedule.doses.name
-    by_dose = jnp.stack([jnp.asarray(who.amounts.get(n, nobody)) for n in names], -1)
-    own = jnp.take_along_axis(by_dose, jnp.asarray(named), axis=1)
-    amount = jnp.where(jnp.asarray(schedule.doses.mask), own, 0.0)
-    made = eqx.tree_at(lambda s: s.doses.amount, schedule, amount)
+    made = schedule
+    if schedule.dose_names:
+        made = eqx.tree_at(lambda s: s.doses.amount, schedule, _amounts(schedule, who))
     if not schedule.columns:
         return made
     column = jnp.stack([jnp.asarray(who.columns[n]) for n in schedule.columns], -1)
     value = jnp.broadcast_to(column[:, None], schedule.covariates.value.shape)
     return eqx.tree_at(lambda s: s.covariates.value, made, value)
+
+
+def _amounts(schedule: Schedule, who: VirtualPatients) -> Float[Array, "subject dose"]:
+    """What everybody gets at every place of the schedule, of a design amount of 1."""
+    nobody = jnp.zeros(schedule.subjects)
+    own = [jnp.asarray(who.amounts.get(n, nobody)) for n in schedule.dose_names]
+    named = jnp.asarray(schedule.doses.name)
+    given = jnp.take_along_axis(jnp.stack(own, -1), named, axis=1)
+    return jnp.where(jnp.asarray(schedule.doses.mask), given, 0.0)
 
 
 @lru_cache(maxsize=32)

@@ -20,7 +20,7 @@ from imak_pkpd.decide.trial.comparison import Sample
 from imak_pkpd.decide.trial.endpoint import Endpoint, Seen
 from imak_pkpd.decide.trial.losses import Mortality, losses, mortality
 from imak_pkpd.evidence import VirtualPatients, drawn_patients, virtual_patients
-from imak_pkpd.fit.arm import kind_of, seen_at
+from imak_pkpd.fit.arm import Kind, kind_of, seen_at
 from imak_pkpd.fit.over_draws import LANES, on_all_cores
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.fit.weighting import REFERENCE
@@ -93,10 +93,8 @@ def simulate_trials(
     drawn = thinned(sites, trial.draws)
     stage("placing the steps of the arms")
     arms = {arm.name: arm for arm in placed_arms(spec, trial, model, sites)}
-    inside = {
-        name: _InArm(arm, trial, endpoints_of(spec, trial, arm))
-        for name, arm in arms.items()
-    }
+    ends = endpoints_of(spec, trial, arms)
+    inside = {name: _InArm(arm, trial, ends[name]) for name, arm in arms.items()}
     found = {n: _trials(each, n, drawn, stage) for n, each in inside.items()}
     controls = {e: trial.against(e) for e in trial.endpoint}
     twins = {
@@ -119,8 +117,23 @@ def simulate_trials(
     )
 
 
-def endpoints_of(spec: FitSpec, trial: TrialBlock, arm: Arm) -> dict[str, Endpoint]:
-    """The endpoints in one arm: whose doses say when they count."""
+def endpoints_of(
+    spec: FitSpec, trial: TrialBlock, arms: Mapping[str, Arm]
+) -> dict[str, dict[str, Endpoint]]:
+    """The endpoints by arm, whose doses say when they count.
+
+    Times are followed in all arms for as long as in the shortest.
+    """
+    made = {name: _endpoints(spec, trial, arm) for name, arm in arms.items()}
+    for endpoint in trial.endpoint:
+        shortest = min(each[endpoint].at for each in made.values())
+        for each in made.values():
+            if each[endpoint].kind is Kind.time:
+                each[endpoint] = replace(each[endpoint], at=shortest)
+    return made
+
+
+def _endpoints(spec: FitSpec, trial: TrialBlock, arm: Arm) -> dict[str, Endpoint]:
     made = {}
     for name, block in trial.endpoint.items():
         estimand, design = spec.estimand[block.of], arm.design
