@@ -1,6 +1,7 @@
-"""What may be chosen, what it is worth, and what it may not do: [decision].
+"""What may be chosen, what it is worth, what it may not do: [decision] and [trial].
 
 `block`    the lines of [decision] in a fit file
+`trial`    the lines of [trial]: arms, endpoints, and how patients are lost
 `utility`  an expression of named estimands and amounts, parsed and never run as code
 """
 
@@ -9,5 +10,12 @@ from imak_pkpd.choice.block import (
     DecisionBlock as DecisionBlock,
     LimitBlock as LimitBlock,
     TimesChoice as TimesChoice,
+)
+from imak_pkpd.choice.trial import (
+    ArmBlock as ArmBlock,
+    DeathBlock as DeathBlock,
+    DropoutBlock as DropoutBlock,
+    EndpointBlock as EndpointBlock,
+    TrialBlock as TrialBlock,
 )
 from imak_pkpd.choice.utility import Utility as Utility, parse_utility as parse_utility

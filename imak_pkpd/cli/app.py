@@ -20,6 +20,7 @@ from imak_pkpd.cli.resume import resume
 from imak_pkpd.cli.runs import runs
 from imak_pkpd.cli.sample_days import sample_days
 from imak_pkpd.cli.simulate import simulate
+from imak_pkpd.cli.trial import trial
 
 app = typer.Typer(
     name="imak",
@@ -31,7 +32,7 @@ app = typer.Typer(
 )
 VERBS = (
     *(init, check, fit, resume, report, runs, simulate),
-    *(dose, forecast, sample_days),
+    *(dose, forecast, sample_days, trial),
 )
 for verb in VERBS:
     app.command()(verb)

@@ -100,9 +100,7 @@ def decide(
     return replace(made, courses=_courses(table, parts, made.chosen))
 
 
-def _courses(
-    table: Table, parts: Sequence[Part], chosen: int | None
-) -> Courses | None:
+def _courses(table: Table, parts: Sequence[Part], chosen: int | None) -> Courses | None:
     """Of the chosen design, with the least and the largest amounts at its sides."""
     if chosen is None or not table.block.show:
         return None

@@ -104,9 +104,7 @@ class Treated:
         }
         model, schedule = self.cohort.individuals({**sites, **named})
         most = [self._cap(name) for name in schedule.dose_names]
-        given = schedule.doses.amount
-        capped = jnp.minimum(given, jnp.asarray(most)[schedule.doses.name])
-        return model, eqx.tree_at(lambda s: s.doses.amount, schedule, capped)
+        return model, capped(schedule, jnp.asarray(most))
 
     def _cap(self, dose: str) -> float:
         choice = self.block.amount.get(dose)
@@ -119,6 +117,12 @@ class Treated:
         own, many = self.cohort, self.block.patients
         other = virtual_cohort(own.spec, own.model, own.name, many, number, like=own)
         return replace(self, cohort=other)
+
+
+def capped(schedule: Schedule, most: Float[Array, " dose"]) -> Schedule:
+    """The schedule where no dose is more than the most of its name."""
+    amount = jnp.minimum(schedule.doses.amount, most[schedule.doses.name])
+    return eqx.tree_at(lambda s: s.doses.amount, schedule, amount)
 
 
 def treated(

@@ -51,8 +51,8 @@ def read_finished(folder: Path) -> FinishedRun:
     """The run of a folder, with its fit file as it is now.
 
     Raises a `ValueError` when it is not finished, and when the model file changed since
-    or anything of the fit file that was fitted: its [decision] may be new, and so may
-    be the data, whose draws are there.
+    or anything of the fit file that was fitted: its [decision] and [trial] may be new,
+    and so may be the data, whose draws are there.
     """
     record = read_record(folder)
     if record.status != "finished":

@@ -61,7 +61,7 @@ def next_document(run: FinishedRun, made: NextDoses) -> dict[str, Any]:
     """Everything as JSON values; what does not exist is null."""
     rows = json.loads(next_frame(made).to_json(orient="records", double_precision=15))
     block = made.patients[0].block
-    seen = doses_seen(run.spec, block)
+    seen = doses_seen(run.spec, block.cohort, block.amount)
     return {
         "notice": NOTICE,
         "run": run.record.run,
@@ -95,6 +95,6 @@ def next_sentence(run: FinishedRun, found: NextDose) -> str:
     others = [found.rows[i].option.words for i in found.as_good if i != found.chosen]
     if others:
         said += f"; as good within {found.block.margin:g}: {', '.join(others)}"
-    seen = doses_seen(run.spec, found.block)
+    seen = doses_seen(run.spec, found.block.cohort, found.block.amount)
     beyond = [n for n, x in row.option.amounts.items() if outside(x, seen.get(n))]
     return f"{said}; beyond the doses seen: {', '.join(beyond)}" if beyond else said

@@ -35,7 +35,8 @@ def decide_run(run: Path, stage: Stage = lambda text: None) -> DoseDecision:
     spec, block = finished.spec, decision_of(finished.spec)
     model = with_states(spec)
     sites = cohort_draws(finished, model, block.cohort)
-    return decide(spec, model, sites, doses_seen(spec, block), stage)
+    seen = doses_seen(spec, block.cohort, block.amount)
+    return decide(spec, model, sites, seen, stage)
 
 
 def decide_elsewhere(

@@ -1,8 +1,9 @@
 """The doses that patients of the data got: beyond them a decision extrapolates."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
-from imak_pkpd.choice import DecisionBlock
 from imak_pkpd.evidence import DoseDesign
 from imak_pkpd.fit.problem import Problem, read_problem
 from imak_pkpd.fit.spec import FitSpec
@@ -10,17 +11,19 @@ from imak_pkpd.fit.spec import FitSpec
 Range = tuple[float, float]
 
 
-def doses_seen(spec: FitSpec, block: DecisionBlock) -> dict[str, Range | None]:
-    """Least and most of each chosen dose, in the unit of the cohort's design.
+def doses_seen(
+    spec: FitSpec, cohort: str, named: Iterable[str]
+) -> dict[str, Range | None]:
+    """Least and most of each named dose of a cohort, in the unit of its design.
 
     None where no patient's dose is on record: then the effect of a dose rests on model
     and priors.
     """
     if spec.data is None:
-        return dict.fromkeys(block.amount)
+        return dict.fromkeys(named)
     problem = read_problem(spec)
-    doses = spec.cohort[block.cohort].dose
-    return {name: _range(problem, name, doses[name]) for name in block.amount}
+    doses = spec.cohort[cohort].dose
+    return {name: _range(problem, name, doses[name]) for name in named}
 
 
 def _range(problem: Problem, name: str, design: DoseDesign) -> Range | None:

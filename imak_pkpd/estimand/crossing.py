@@ -12,8 +12,9 @@ rejection. `peak` (exposure) gives definitions without an assay's limit.
 from enum import IntEnum
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from imak_pkpd.estimand.root import meeting
 from imak_pkpd.solve.curve import Curve, logarithm, segments
@@ -44,14 +45,17 @@ def last_down_crossing(
     """
     level = jnp.log(limit)
     logs = logarithm(curve)
-    piece = segments(logs)
     counts = curve.time >= start
     above, above_before = (logs.after >= level), (logs.before >= level)
     inside = counts[:-1] & above[:-1] & ~above_before[1:]
     at_node = counts & above_before & ~above
-    part = meeting(piece, level)
-    times = jnp.concatenate([piece.start + part * piece.length, curve.time])
-    falls = jnp.concatenate([inside, at_node])
+    # only the last of each kind is looked for: a root for every segment is dear
+    segment = _last(inside)
+    piece = jax.tree.map(lambda each: each[segment][None], segments(logs))
+    within = piece.start[0] + meeting(piece, level)[0] * piece.length[0]
+    node = _last(at_node)
+    falls = jnp.stack([inside[segment], at_node[node]])
+    times = jnp.stack([within, curve.time[node]])
     last = jnp.argmax(jnp.where(falls, times, -jnp.inf))
     ever = jnp.any(counts & above)
     crossed = ever & ~above[-1] & jnp.any(falls)
@@ -60,3 +64,8 @@ def last_down_crossing(
         jnp.where(crossed, Outcome.crossed, outcome).astype(jnp.int32),
         jnp.where(crossed, times[last] - start, jnp.nan),
     )
+
+
+def _last(flags: Bool[Array, " n"]) -> Int[Array, ""]:
+    """The place of the last that is true; the last place without one."""
+    return len(flags) - 1 - jnp.argmax(flags[::-1])

@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from imak_pkpd.solve.curve import Segments, inside
 
@@ -27,9 +27,27 @@ def meeting(piece: Segments, level: Float[Array, ""]) -> Part:
 
 
 def _bisected(piece: Segments, level: Float[Array, ""]) -> Part:
+    """One segment after the other: a curve of many segments meets a level in few."""
+    first = piece.first >= level
+
+    def search(found: tuple[Part, Bool[Array, " segment"]]) -> tuple[Part, Array]:
+        parts, left = found
+        place = jnp.argmax(left)
+        one = jax.tree.map(lambda each: each[place], piece)
+        return parts.at[place].set(_halved(one, level)), left.at[place].set(False)
+
+    parts = jnp.full_like(piece.first, 0.5)
+    meets = first != (piece.last >= level)
+    return jax.lax.while_loop(lambda found: jnp.any(found[1]), search, (parts, meets))[
+        0
+    ]
+
+
+def _halved(piece: Segments, level: Float[Array, ""]) -> Float[Array, ""]:
+    """Where one segment meets the level."""
     falls = piece.first >= level
 
-    def halve(_: Array, ends: tuple[Part, Part]) -> tuple[Part, Part]:
+    def halve(_: Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = ends
         middle = 0.5 * (low + high)
         early = (inside(piece, middle) >= level) == falls  # still on the first side

@@ -20,6 +20,7 @@ from imak_pkpd.evidence.facts import (
 )
 from imak_pkpd.evidence.patients import (
     VirtualPatients as VirtualPatients,
+    drawn_patients as drawn_patients,
     quasi_normals as quasi_normals,
     virtual_patients as virtual_patients,
 )

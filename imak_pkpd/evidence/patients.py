@@ -1,5 +1,8 @@
 """Virtual patients at quasi-random points: an integral over patients needs few of them.
 
+`drawn_patients` are random ones instead: those of a simulated trial, which differ from
+trial to trial by chance.
+
 Scrambled Sobol points (Owen), one dimension for every random effect, covariate, group
 and amount; a group is a threshold on its own coordinate. Earlier dimensions are spread
 more evenly: put what matters most first in [omega].
@@ -14,6 +17,7 @@ from scipy.stats import qmc
 
 from imak_pkpd.evidence.design import CohortBlock, CovariateDesign, GroupDesign
 
+EDGE = 1e-15  # where a random number is 0, its normal is infinite
 Column = Float[np.ndarray, " patient"]
 
 
@@ -33,8 +37,29 @@ def virtual_patients(
     cohort: CohortBlock, effects: int, patients: int, seed: int
 ) -> VirtualPatients:
     """`patients` of them with `effects` random effects each."""
-    sizes = [effects, len(cohort.covariate), len(cohort.group), len(cohort.dose)]
-    points = _points(patients, sum(sizes), seed)
+    return _patients_at(
+        cohort, effects, _points(patients, sum(_sizes(cohort, effects)), seed)
+    )
+
+
+def drawn_patients(
+    cohort: CohortBlock, effects: int, patients: int, rng: np.random.Generator
+) -> VirtualPatients:
+    """As many patients who have nothing to do with each other."""
+    points = rng.random((patients, sum(_sizes(cohort, effects))))
+    return _patients_at(cohort, effects, np.clip(points, EDGE, 1.0 - EDGE))
+
+
+def _sizes(cohort: CohortBlock, effects: int) -> tuple[int, int, int, int]:
+    """Dimensions of eta, covariates, groups and amounts."""
+    return effects, len(cohort.covariate), len(cohort.group), len(cohort.dose)
+
+
+def _patients_at(
+    cohort: CohortBlock, effects: int, points: Float[np.ndarray, "patient dimension"]
+) -> VirtualPatients:
+    """The patients at points of the unit cube."""
+    sizes = _sizes(cohort, effects)
     of_eta, of_covariate, of_group, of_dose = np.split(
         points, np.cumsum(sizes)[:-1], axis=1
     )

@@ -19,6 +19,7 @@ from imak_pkpd.fit.lines import Key
 from imak_pkpd.fit.sampler import sampler_findings
 from imak_pkpd.fit.scenario_agreement import scenario_findings
 from imak_pkpd.fit.spec import FitSpec
+from imak_pkpd.fit.trial_agreement import trial_findings
 from imak_pkpd.fit.used_columns import used_columns
 from imak_pkpd.model import (
     AbstractLinear,
@@ -50,6 +51,7 @@ def check_fit(spec: FitSpec, model: type[AnyModel]) -> list[str]:
         *evidence_findings(spec, model),
         *scenario_findings(spec, known),
         *decision_findings(spec, model),
+        *trial_findings(spec),
         *sampler_findings(spec),
     ]
     return [spec.source.sentence(path, text) for path, text in found]

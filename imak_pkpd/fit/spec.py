@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
-from imak_pkpd.choice import DecisionBlock
+from imak_pkpd.choice import DecisionBlock, TrialBlock
 from imak_pkpd.data.block import DataBlock
 from imak_pkpd.estimand import EstimandBlock
 from imak_pkpd.evidence import (
@@ -32,7 +32,7 @@ from imak_pkpd.population.omega import OmegaBlock
 from imak_pkpd.population.prior import AbstractPrior, ThetaBlock
 from imak_pkpd.solve.block import SolverBlock
 
-_NOT_FITTED = {"path", "based_on", "decision"}
+_NOT_FITTED = {"path", "based_on", "decision", "trial"}
 
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 """A key that TOML takes without quotes."""
@@ -42,7 +42,7 @@ class FitSpec(BaseModel):
     """A fit file: `data.file` is relative to its folder, `model` is resolved.
 
     Two specs are equal, and have one hash, when they fit the same: where the file
-    lies, how it is split over `based_on`, and its [decision] do not count.
+    lies, how it is split over `based_on`, its [decision] and its [trial] do not count.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,6 +62,7 @@ class FitSpec(BaseModel):
     scenario: dict[str, ScenarioBlock] = {}
     estimand: dict[str, EstimandBlock] = {}
     decision: DecisionBlock | None = None
+    trial: TrialBlock | None = None
     solver: SolverBlock = SolverBlock.model_validate({})
     estimation: EstimationBlock = EstimationBlock()
     _source: Source = PrivateAttr(default_factory=Source)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from imak_pkpd.evidence import CohortBlock, virtual_patients
+from imak_pkpd.evidence import CohortBlock, drawn_patients, virtual_patients
 
 RAW = {
     "horizon": 30.0,
@@ -86,3 +86,19 @@ def test_nobody_is_in_a_group_without_a_share() -> None:
     drawn = virtual_patients(cohort, 1, 1024, 1)
     np.testing.assert_array_equal(drawn.columns["cd20"], 0.0)
     np.testing.assert_array_equal(drawn.columns["all"], 1.0)
+
+
+def test_drawn_patients_differ_from_trial_to_trial_by_chance() -> None:
+    """Means of 16 have the variance of 16 independent ones; quasi-random ones do not.
+
+    The SD of an SD of 2000 is 1.6 %; 4 times that.
+    """
+    rng = np.random.default_rng(1)
+    drawn = [drawn_patients(COHORT, 3, 16, rng) for _ in range(2000)]
+    means = np.array([each.normals.mean(0) for each in drawn])
+    np.testing.assert_allclose(means.std(0), 0.25, rtol=0.065)
+    given = np.array([each.columns["given"].mean() for each in drawn])
+    assert given.std() == pytest.approx(np.sqrt(0.35 * 0.65 / 16), rel=0.065)
+    assert given.mean() == pytest.approx(0.35, abs=4 * given.std() / np.sqrt(2000))
+    even = [virtual_patients(COHORT, 3, 16, seed).normals.mean(0) for seed in range(99)]
+    assert np.std(even) < 0.1
