@@ -24,6 +24,7 @@ from jaxtyping import Float
 from imak_pkpd.check.convergence import Diagnostics, Finding, NotRun
 from imak_pkpd.check.posterior import population_arrays
 from imak_pkpd.check.reweighting import facts_of, posterior_sds, total
+from imak_pkpd.fit.terms import UNSOLVED
 from imak_pkpd.fit.weights import effective
 
 ESS = 2000.0
@@ -103,9 +104,11 @@ def _failed(tree: xr.DataTree, said: Mapping[str, Any]) -> Finding | NotRun:
     likeliest = float(np.exp(share.max()))
     most = int(HELD / likeliest) if likeliest > 0 else 0
     text = (
-        f"{failed} of {said.get('prior_draws', 'all')} prior draws have a virtual "
-        "patient that could not be solved"
+        f"{failed} of {said.get('prior_draws', 'all')} prior draws have more than "
+        f"{UNSOLVED:.0%} of virtual patients that could not be solved"
     )
+    if "unsolved" in said:
+        text += f" (of the posterior {float(said['unsolved']):.2%}, not in its means)"
     if failed:
         text += (
             f"; if each was as likely as the likeliest draw they would hold "

@@ -8,11 +8,15 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from imak_pkpd.estimand import CrossingEstimand
 from imak_pkpd.fit.spec import FitSpec
-from imak_pkpd.fit.virtual import Means, Virtual, cohort_means
+from imak_pkpd.fit.virtual import Means, Virtual, cohort_means, mean_of_solved
+
+UNSOLVED = 0.05
+"""Of the virtual patients of a draw: means over the others move by no more than that. A
+few are always faster than the common steps of a cohort allow."""
 
 Column = Float[np.ndarray, " draw"]
 Sites = Mapping[str, np.ndarray]
@@ -34,19 +38,24 @@ class Terms(NamedTuple):
     """At every draw: means by cohort and estimand, and log-likelihoods by fact.
 
     An alternative reading A of a fact F is the fact "F [A]". `failed` is the share of
-    virtual patients that cannot be solved.
+    virtual patients that cannot be solved: means are over the others.
     """
 
     means: Mapping[str, Means]
     log_likelihood: Mapping[str, Column]
     failed: Column
 
+    @property
+    def lost(self) -> Bool[np.ndarray, " draw"]:
+        """Draws at which too many patients cannot be solved for a mean to be one."""
+        return self.failed > UNSOLVED
+
     def total(self, facts: Mapping[str, bool]) -> Column:
-        """The log-likelihood of all facts that are used; -inf where a solve failed."""
+        """The log-likelihood of all facts that are used; -inf where a draw is lost."""
         draws = np.zeros(len(self.failed))
         used = (self.log_likelihood[name] for name, use in facts.items() if use)
         total = sum(used, start=draws)
-        return np.where(np.isfinite(total) & (self.failed == 0), total, -np.inf)
+        return np.where(np.isfinite(total) & ~self.lost, total, -np.inf)
 
 
 def terms_of(
@@ -80,8 +89,8 @@ def joint_evidence(
 ) -> Float[Array, ""]:
     """The log-likelihood of all facts that are used, at one draw of `sites`.
 
-    Each at the mean of its estimand over its cohort; -inf where a virtual patient
-    cannot be solved.
+    Each at the mean of its estimand over the solved patients of its cohort; -inf where
+    too many virtual patients cannot be solved.
     """
     used = [fact for fact in spec.evidence.values() if fact.use]
     total, failed = jnp.zeros(()), jnp.zeros((), bool)
@@ -89,8 +98,10 @@ def joint_evidence(
         own = [fact for fact in used if fact.cohort == name]
         estimands = tuple(dict.fromkeys(fact.of for fact in own))
         found = cohorts[name].outcomes(sites, estimands)
-        failed |= jnp.any(found["failed"])
-        total += sum(fact.log_likelihood(jnp.mean(found[fact.of])) for fact in own)
+        unsolved = found["failed"]
+        failed |= jnp.mean(unsolved, dtype=float) > UNSOLVED
+        means = {n: mean_of_solved(found[n], unsolved) for n in estimands}
+        total += sum(fact.log_likelihood(means[fact.of]) for fact in own)
     return jnp.where(failed | ~jnp.isfinite(total), -jnp.inf, total)
 
 

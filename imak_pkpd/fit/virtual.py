@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 import pandas as pd
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 from numpyro.handlers import block, seed, substitute, trace
 
 from imak_pkpd.data import DataBlock, read_dataset, refuse_errors
@@ -251,13 +251,21 @@ def with_patients(cohort: Virtual, who: VirtualPatients) -> Virtual:
     return replace(cohort, patients=who, schedule=schedule, mesh=mesh)
 
 
+def mean_of_solved(
+    value: Float[Array, " patient"], failed: Bool[Array, " patient"]
+) -> Float[Array, ""]:
+    """NaN where nobody is solved, and where a crossing has no time."""
+    return jnp.sum(jnp.where(failed, 0.0, value)) / jnp.sum(~failed)
+
+
 def cohort_means(
     cohort: Virtual,
     sites: Mapping[str, np.ndarray],
     estimands: Sequence[str],
     advance: Callable[[int], None] = lambda draws: None,
 ) -> Means:
-    """The mean of every estimand over the patients, by draw; `failed` is a share.
+    """The mean of every estimand over the solved patients, by draw; `failed` is the
+    share of the others.
 
     Of a crossing the shares of its outcomes. Draws go to all cores in chunks.
     """
@@ -280,11 +288,13 @@ def _program(
 
     def one(values: Sites, cohort: Virtual) -> dict[str, Float[Array, ""]]:
         found = cohort.outcomes(values, estimands)
-        return {
-            name: jnp.mean(value, dtype=float)
+        failed = found.pop("failed")
+        means = {
+            name: mean_of_solved(value, failed)
             for name, value in found.items()
             if not name.endswith("_outcome")
         }
+        return {**means, "failed": jnp.mean(failed, dtype=float)}
 
     def many(sites: Sites, arrays: Arrays) -> dict[str, Float[Array, " draw"]]:
         cohort = Virtual(spec, model, name, *arrays, stepper)

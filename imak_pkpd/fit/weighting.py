@@ -317,7 +317,8 @@ def as_attributes(spec: FitSpec, found: Weighted) -> dict[str, Any]:
     return {
         "prior_draws": len(found.first.failed),
         "refined_draws": len(found.log_weight),
-        "failed": int((found.first.failed > 0).sum()),
+        "failed": int(found.first.lost.sum()),
+        "unsolved": float(np.exp(found.log_weight) @ found.refined.failed),
         "ess": found.ess,
         "largest_weight": float(np.exp(found.log_weight.max())),
         "log_evidence": found.log_evidence,

@@ -36,6 +36,12 @@ are none. Not less: killers that fight donor cells in vain multiply for a year i
 scenario without rejection, to 1e211, as the reference's do."""
 
 
+LOST = 0.05
+"""Embedded error of a step, as a share of the largest value of a state so far, beyond
+which the course is not that of the model any more: steps aim at 1e-3 of it and less.
+An explicit step that is too long for a fast process oscillates, then overshoots."""
+
+
 class Stop(NamedTuple):
     """One node: what happens there, and the interval that follows."""
 
@@ -104,6 +110,18 @@ def march(
         jax.checkpoint(visit, prevent_cse=False), begin, stops
     )
     return March(before, after, error, stops, nodes.at, status, when, unravel)
+
+
+def lost(path: March) -> tuple[Array, Array]:
+    """Whether a step of a solved subject was hopeless, and the time of the first.
+
+    Where nobody asks for a whole course the likelihood is watched by the certificate.
+    """
+    after = jnp.concatenate([path.before[1:], path.after[-1:]])
+    reached = jax.lax.cummax(jnp.maximum(jnp.abs(path.after), jnp.abs(after)))
+    beyond = jnp.any(jnp.abs(path.error) > LOST * reached, axis=-1)
+    first = path.stops.time[jnp.argmax(beyond)]
+    return jnp.any(beyond), first
 
 
 def _stops(schedule: Schedule, mesh: Mesh, nodes: Nodes, arrivals: Arrivals) -> Stop:

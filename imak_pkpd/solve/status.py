@@ -14,6 +14,7 @@ class SolveStatus(enum.IntEnum):
     too_many_steps = 2
     no_steady_state = 3
     past_doses = 4
+    lost = 5
 
     @property
     def advice(self) -> str:
@@ -22,7 +23,7 @@ class SolveStatus(enum.IntEnum):
 
 _ADVICE = {
     SolveStatus.ok: "solved",
-    SolveStatus.not_finite: "a state became NaN or beyond 1e50: look at the priors of "
+    SolveStatus.not_finite: "a state became NaN or beyond 1e250: look at the priors of "
     "the parameters named, or refine [solver] tolerance",
     SolveStatus.too_many_steps: "the adaptive solver used all its steps: the model is "
     "stiff here, or a parameter is far from any plausible value",
@@ -30,4 +31,6 @@ _ADVICE = {
     "than the input at these parameters",
     SolveStatus.past_doses: "a lag or an infusion reaches more steady-state intervals "
     "back than are kept: shorten it or write the earlier doses as records",
+    SolveStatus.lost: "a step was far too long for this draw, as for a process much "
+    "faster than others: refine [solver] tolerance",
 }

@@ -17,8 +17,9 @@ from imak_pkpd.model import AbstractModel, AbstractStatic, AnyModel, Inputs
 from imak_pkpd.solve.curve import Curve, PerNode
 from imak_pkpd.solve.guard import guard
 from imak_pkpd.solve.look import both_sides, output_curves, static_curves
-from imak_pkpd.solve.march import March, inputs_of, march
+from imak_pkpd.solve.march import March, inputs_of, lost, march
 from imak_pkpd.solve.mesh import Mesh
+from imak_pkpd.solve.status import SolveStatus
 from imak_pkpd.solve.stepper import AbstractStepper
 from imak_pkpd.solve.subject import at_setting
 from imak_pkpd.solve.window import window_areas
@@ -194,6 +195,8 @@ def _solve_one(
     path = march(model, schedule, mesh, stepper)
     before, after = both_sides(model, schedule, path)
     clock = path.stops.time + path.stops.shift
+    hopeless, since = lost(path)
+    hopeless &= path.status == SolveStatus.ok
     return Trajectory(
         time=path.stops.time,
         clock=clock,
@@ -203,8 +206,8 @@ def _solve_one(
         arriving=before.rates,
         outputs=output_curves(clock, before, after),
         integrals=_integrals(model, schedule, path, after.rates, before.rates),
-        status=path.status,
-        when=path.when,
+        status=jnp.where(hopeless, SolveStatus.lost, path.status).astype(jnp.int32),
+        when=jnp.where(hopeless, since, path.when),
     )
 
 
