@@ -24,7 +24,7 @@ from jaxtyping import Float
 from imak_pkpd.check.convergence import Diagnostics, Finding, NotRun
 from imak_pkpd.check.posterior import population_arrays
 from imak_pkpd.check.reweighting import facts_of, posterior_sds, total
-from imak_pkpd.fit.terms import UNSOLVED
+from imak_pkpd.fit.virtual import UNSOLVED
 from imak_pkpd.fit.weights import effective
 
 ESS = 2000.0

@@ -28,13 +28,13 @@ from imak_pkpd.fit.virtual import (
     first_patients,
     median_sites,
     prior_sites,
+    quartered,
     virtual_cohort,
     with_patients,
 )
 from imak_pkpd.model import AbstractModel
 from imak_pkpd.population.refusal import hint
-from imak_pkpd.solve.calibrate import refined
-from imak_pkpd.solve.mesh import Mesh, declared_dosing
+from imak_pkpd.solve.mesh import Mesh
 
 AT_ONCE = 512  # patients, over draws, whose curves are in memory in each thread
 IN_TRIALS = 256  # patients for every draw: their mean errs by 0.01 in a probability
@@ -114,7 +114,7 @@ def _estimates(
 
 def at_medians(cohort: Virtual, solver: Solver) -> PerPatient:
     """With one draw."""
-    fine = _fine(cohort)
+    fine = quartered(cohort)
     return _one_draw(solver(*fine.individuals(median_sites(fine)), fine.mesh))
 
 
@@ -122,18 +122,10 @@ def _one_draw(found: Mapping[str, Array]) -> PerPatient:
     return {name: np.asarray(value)[None] for name, value in found.items()}
 
 
-def _fine(cohort: Virtual) -> Virtual:
-    """With every step in quarters: patients of the priors' tails, whom the common steps
-    would lose (one in 600), are solved too (measured: all of 49,152)."""
-    dosing = declared_dosing(cohort.model)
-    for _ in range(2):
-        cohort = replace(cohort, mesh=refined(cohort.mesh, cohort.schedule, dosing))
-    return cohort
-
-
 def at_draws(cohort: Virtual, draws: int, number: int) -> PerPatient:
     """At draws of the prior, on the first of the patients."""
-    few = _fine(with_patients(cohort, first_patients(cohort.patients, IN_TRIALS)))
+    # in the tails of the priors the common steps lose one patient in 600, these none
+    few = quartered(with_patients(cohort, first_patients(cohort.patients, IN_TRIALS)))
     sites = prior_sites(few, draws=draws, number=number)
     return over_draws(jax.jit(partial(_at_sites, few)), sites)
 
@@ -158,7 +150,7 @@ def _scenarios(
 
 def in_scenario(cohort: Virtual, block: ScenarioBlock, solver: Solver) -> PerPatient:
     """At the prior medians, with what the scenario says is otherwise."""
-    fine = _fine(_shared_out(cohort, block))
+    fine = quartered(_shared_out(cohort, block))
     model, schedule = fine.individuals(median_sites(fine))
     return _one_draw(solver(*altered(block, model, schedule), fine.mesh))
 

@@ -65,3 +65,10 @@ def estimates_of(
         curves = {name: cut(curve, end) for name, curve in curves.items()}
     own = {n: jnp.broadcast_to(v, start.shape) for n, v in read.items()}
     return jax.vmap(lambda *parts: block.estimate(Reading(*parts)))(curves, own, start)
+
+
+def mean_of_solved(
+    value: Float[Array, " patient"], failed: Bool[Array, " patient"]
+) -> Float[Array, ""]:
+    """NaN where nobody is solved, and where a crossing has no time."""
+    return jnp.sum(jnp.where(failed, 0.0, value)) / jnp.sum(~failed)

@@ -11,12 +11,14 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from imak_pkpd.estimand import CrossingEstimand
+from imak_pkpd.fit.readings import mean_of_solved
 from imak_pkpd.fit.spec import FitSpec
-from imak_pkpd.fit.virtual import Means, Virtual, cohort_means, mean_of_solved
-
-UNSOLVED = 0.05
-"""Of the virtual patients of a draw: means over the others move by no more than that. A
-few are always faster than the common steps of a cohort allow."""
+from imak_pkpd.fit.virtual import (
+    UNSOLVED,
+    Means,
+    Virtual,
+    cohort_means,
+)
 
 Column = Float[np.ndarray, " draw"]
 Sites = Mapping[str, np.ndarray]

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 import pandas as pd
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 from numpyro.handlers import block, seed, substitute, trace
 
 from imak_pkpd.data import DataBlock, read_dataset, refuse_errors
@@ -26,7 +26,7 @@ from imak_pkpd.data.schedule import Schedule, build_schedule
 from imak_pkpd.estimand import AbstractEstimand
 from imak_pkpd.evidence import CohortBlock, VirtualPatients, virtual_patients
 from imak_pkpd.fit.over_draws import LANES, over_draws
-from imak_pkpd.fit.readings import readings_of
+from imak_pkpd.fit.readings import mean_of_solved, readings_of
 from imak_pkpd.fit.sites import columns, draws_of, population_of
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.model import AbstractModel, AnyModel
@@ -39,7 +39,7 @@ from imak_pkpd.population import (
     sample_shared,
 )
 from imak_pkpd.population.mean import Population
-from imak_pkpd.solve.calibrate import calibrate
+from imak_pkpd.solve.calibrate import calibrate, refined
 from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
 from imak_pkpd.solve.split import Split
 from imak_pkpd.solve.stepper import AbstractStepper
@@ -49,6 +49,9 @@ PILOTS = 64  # prior draws that place the steps
 PILOT_PATIENTS = 16  # who are solved at each of them
 SHARE = 0.99  # of their patients whose error is met; the certificate tells of the rest
 STEPPER = Split()  # what crosses a cohort's steps
+UNSOLVED = 0.05
+"""Of the virtual patients of a draw: means over the others move by no more than that. A
+few are always faster than the common steps of a cohort allow."""
 
 Sites = Mapping[str, Array]
 Outcomes = dict[str, Float[Array, " patient"]]
@@ -251,13 +254,6 @@ def with_patients(cohort: Virtual, who: VirtualPatients) -> Virtual:
     return replace(cohort, patients=who, schedule=schedule, mesh=mesh)
 
 
-def mean_of_solved(
-    value: Float[Array, " patient"], failed: Bool[Array, " patient"]
-) -> Float[Array, ""]:
-    """NaN where nobody is solved, and where a crossing has no time."""
-    return jnp.sum(jnp.where(failed, 0.0, value)) / jnp.sum(~failed)
-
-
 def cohort_means(
     cohort: Virtual,
     sites: Mapping[str, np.ndarray],
@@ -265,10 +261,35 @@ def cohort_means(
     advance: Callable[[int], None] = lambda draws: None,
 ) -> Means:
     """The mean of every estimand over the solved patients, by draw; `failed` is the
-    share of the others.
+    share of the others. Draws at which too many are lost are solved again with
+    shorter steps: all their patients are faster than those of other draws.
 
     Of a crossing the shares of its outcomes. Draws go to all cores in chunks.
     """
+    found = dict(_means(cohort, sites, estimands, advance))
+    again = np.flatnonzero(found["failed"] > UNSOLVED)
+    if len(again):
+        some = {name: value[again] for name, value in sites.items()}
+        better = _means(quartered(cohort), some, estimands, lambda draws: None)
+        for name, value in found.items():
+            value[again] = better[name]
+    return found
+
+
+def quartered(cohort: Virtual) -> Virtual:
+    """With every step in quarters."""
+    dosing = declared_dosing(cohort.model)
+    for _ in range(2):
+        cohort = replace(cohort, mesh=refined(cohort.mesh, cohort.schedule, dosing))
+    return cohort
+
+
+def _means(
+    cohort: Virtual,
+    sites: Mapping[str, np.ndarray],
+    estimands: Sequence[str],
+    advance: Callable[[int], None],
+) -> Means:
     run = _program(
         cohort.spec, cohort.model, cohort.name, cohort.stepper, tuple(estimands)
     )

@@ -1,5 +1,6 @@
 """Cohort means against the closed form of one compartment, patient by patient."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,14 @@ import pytest
 
 from imak_pkpd.fit.problem import read_model
 from imak_pkpd.fit.spec import FitSpec, read_fit
-from imak_pkpd.fit.virtual import Virtual, cohort_means, prior_sites, virtual_cohort
+from imak_pkpd.fit.virtual import (
+    UNSOLVED,
+    Virtual,
+    cohort_means,
+    prior_sites,
+    virtual_cohort,
+)
+from imak_pkpd.solve.mesh import build_mesh, declared_dosing
 
 FIT = """
 problem = "boluses to patients that do not exist"
@@ -66,6 +74,20 @@ def test_means_of_the_closed_form(cohort: Virtual) -> None:
     late = after * np.exp(-18 * k)
     np.testing.assert_allclose(found["late"], late.mean(1), rtol=1e-3)
     np.testing.assert_array_equal(found["failed"], 0.0)
+
+
+def test_draws_that_steps_are_too_long_for_are_solved_again(cohort: Virtual) -> None:
+    """Steps of 9 h are too long at 0.25/h for some; quarters of them err by 1 %."""
+    steps = [np.array([15.0])] * cohort.schedule.subjects
+    long = build_mesh(cohort.schedule, declared_dosing(cohort.model), steps)
+    coarse = replace(cohort, mesh=long)
+    sites = prior_sites(cohort, draws=8, number=1)
+    outcomes = coarse.outcomes({n: v[0] for n, v in sites.items()}, ("auc",))
+    assert np.asarray(outcomes["failed"]).mean() > UNSOLVED
+    found = cohort_means(coarse, sites, ("auc", "late"))
+    right = cohort_means(cohort, sites, ("auc", "late"))
+    np.testing.assert_allclose(found["failed"], 0.0)
+    np.testing.assert_allclose(found["auc"], right["auc"], rtol=0.03)
 
 
 def test_another_scramble_on_the_same_steps(spec: FitSpec, cohort: Virtual) -> None:
