@@ -37,7 +37,7 @@ scenario without rejection, to 1e211, as the reference's do."""
 
 
 LOST = 0.05
-"""Embedded error of a step, as a share of the largest value of a state so far, beyond
+"""Embedded error of a step, as a share of the largest value of a state, beyond
 which the course is not that of the model any more: steps aim at 1e-3 of it and less.
 An explicit step that is too long for a fast process oscillates, then overshoots."""
 
@@ -117,8 +117,7 @@ def lost(path: March) -> tuple[Array, Array]:
 
     Where nobody asks for a whole course the likelihood is watched by the certificate.
     """
-    after = jnp.concatenate([path.before[1:], path.after[-1:]])
-    reached = jax.lax.cummax(jnp.maximum(jnp.abs(path.after), jnp.abs(after)))
+    reached = jnp.max(jnp.maximum(jnp.abs(path.before), jnp.abs(path.after)), axis=0)
     beyond = jnp.any(jnp.abs(path.error) > LOST * reached, axis=-1)
     first = path.stops.time[jnp.argmax(beyond)]
     return jnp.any(beyond), first
