@@ -49,6 +49,7 @@ PILOTS = 64  # prior draws that place the steps
 PILOT_PATIENTS = 16  # who are solved at each of them
 SHARE = 0.99  # of their patients whose error is met; the certificate tells of the rest
 STEPPER = Split()  # what crosses a cohort's steps
+FEW = 0.005  # lost at a draw: with more it is solved again, with shorter steps
 UNSOLVED = 0.05
 """Of the virtual patients of a draw: means over the others move by no more than that. A
 few are always faster than the common steps of a cohort allow."""
@@ -267,7 +268,7 @@ def cohort_means(
     Of a crossing the shares of its outcomes. Draws go to all cores in chunks.
     """
     found = dict(_means(cohort, sites, estimands, advance))
-    again = np.flatnonzero(found["failed"] > UNSOLVED)
+    again = np.flatnonzero(found["failed"] > FEW)
     if len(again):
         some = {name: value[again] for name, value in sites.items()}
         better = _means(quartered(cohort), some, estimands, lambda draws: None)
