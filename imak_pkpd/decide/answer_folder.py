@@ -4,6 +4,7 @@
 of the same run has one answer, which is not written twice.
 """
 
+import json
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -33,6 +34,22 @@ def answer_folder(
     return folder
 
 
+def numbered_folder(
+    run: Path, name: str, document: str, key: str, asked: object
+) -> Path:
+    """`name`, or `name-2`, ...: the folder whose document says under `key` that the
+    same was asked, else the first that is not there yet."""
+    number = 1
+    while True:
+        folder = run / (name if number == 1 else f"{name}-{number}")
+        known = folder / document
+        if not folder.exists():
+            return folder
+        if known.exists() and json.loads(known.read_text("utf-8"))[key] == asked:
+            return folder
+        number += 1
+
+
 def _there(file: Path) -> Path:
     if not file.is_file():
         raise ValueError(f"{file} is not a file: give one that is there")
@@ -41,13 +58,17 @@ def _there(file: Path) -> Path:
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """A folder beside, which is moved to its place when the block ends well."""
+    """A folder beside, which is moved to its place when the block ends well.
+
+    An older answer that is there is replaced.
+    """
     folder.parent.mkdir(exist_ok=True)
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
         yield temporary
+        shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -72,16 +72,8 @@ def shown_amounts(block: DecisionBlock) -> Float[np.ndarray, "design dose"]:
 
 def laid_out(cohort: CohortBlock, block: DecisionBlock, layout: Layout) -> CohortBlock:
     """The cohort as it would be treated."""
-    doses = dict(cohort.dose)
-    for name, times in layout.times.items():
-        doses[name] = doses[name].model_copy(update={"times": times})
-    for name, choice in block.amount.items():
-        doses[name] = doses[name].model_copy(update={"gsd": choice.gsd})
-    groups = {
-        name: each.model_copy(update={"share": layout.group.get(name, each.share)})
-        for name, each in cohort.group.items()
-    }
-    return cohort.model_copy(update={"dose": doses, "group": groups})
+    spreads = {name: choice.gsd for name, choice in block.amount.items()}
+    return cohort.treated_otherwise(layout.times, spreads, layout.group)
 
 
 @dataclass(frozen=True, eq=False)

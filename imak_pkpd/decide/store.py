@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from imak_pkpd.decide.answer_folder import numbered_folder, whole_folder
 from imak_pkpd.decide.decision import DoseDecision
 from imak_pkpd.decide.document import dose_document, dose_frame, row_document
 from imak_pkpd.decide.notice import NOTICE
@@ -24,11 +25,12 @@ def write_decision(
     A choice that differs from the one on disk is written beside it: `dose-2`, ...
     """
     document = document_of(decision, elsewhere)
-    folder = _folder(run, document["decision"])
-    folder.mkdir(exist_ok=True)
+    asked = document["decision"]
+    folder = numbered_folder(run, FOLDER, DOCUMENT, "decision", asked)
     text = dose_frame(decision).to_csv(index=False)
-    write_text(folder / TABLE, f"# {NOTICE}\n{text}")
-    write_text(folder / DOCUMENT, json.dumps(document, indent=1))
+    with whole_folder(folder) as inside:
+        write_text(inside / TABLE, f"# {NOTICE}\n{text}")
+        write_text(inside / DOCUMENT, json.dumps(document, indent=1))
     return folder
 
 
@@ -52,15 +54,3 @@ def read_decisions(run: Path) -> list[dict[str, Any]]:
     """The documents of all decisions of a run, in the order of their folders."""
     found = sorted(run.glob(f"{FOLDER}*/{DOCUMENT}"))
     return [json.loads(path.read_text(encoding="utf-8")) for path in found]
-
-
-def _folder(run: Path, choice: dict[str, Any]) -> Path:
-    number = 1
-    while True:
-        folder = run / (FOLDER if number == 1 else f"{FOLDER}-{number}")
-        document = folder / DOCUMENT
-        if not document.exists():
-            return folder
-        if json.loads(document.read_text(encoding="utf-8"))["decision"] == choice:
-            return folder
-        number += 1

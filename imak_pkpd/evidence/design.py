@@ -21,6 +21,7 @@
 Columns and groups are read by [theta] as { column } and by [covariate].
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import (
@@ -150,6 +151,23 @@ class CohortBlock(_Block):
         """The time of the last dose (of that name); the begin without one."""
         given = [self.dose[dose]] if dose else list(self.dose.values())
         return max((t for each in given for t in each.times), default=self.begin)
+
+    def treated_otherwise(
+        self,
+        times: Mapping[str, tuple[float, ...]],
+        gsd: Mapping[str, float],
+        share: Mapping[str, float],
+    ) -> "CohortBlock":
+        """The cohort with other times and spreads of doses, and shares of groups."""
+        doses = dict(self.dose)
+        for key, changed in (("times", times), ("gsd", gsd)):
+            for name, value in changed.items():
+                doses[name] = doses[name].model_copy(update={key: value})
+        groups = {
+            name: each.model_copy(update={"share": share.get(name, each.share)})
+            for name, each in self.group.items()
+        }
+        return self.model_copy(update={"dose": doses, "group": groups})
 
 
 def _above(cohort: CohortBlock) -> list[str]:

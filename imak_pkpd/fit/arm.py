@@ -24,16 +24,8 @@ def kind_of(estimand: AbstractEstimand, block: EndpointBlock) -> Kind:
 
 def arm_design(cohort: CohortBlock, arm: ArmBlock) -> CohortBlock:
     """The cohort with the times, spreads of amounts and groups of an arm."""
-    doses = dict(cohort.dose)
-    for name, times in arm.times.items():
-        doses[name] = doses[name].model_copy(update={"times": times})
-    for name, amount in arm.amount.items():
-        doses[name] = doses[name].model_copy(update={"gsd": amount.gsd})
-    groups = {
-        name: each.model_copy(update={"share": arm.group.get(name, each.share)})
-        for name, each in cohort.group.items()
-    }
-    return cohort.model_copy(update={"dose": doses, "group": groups})
+    spreads = {name: amount.gsd for name, amount in arm.amount.items()}
+    return cohort.treated_otherwise(arm.times, spreads, arm.group)
 
 
 def seen_at(

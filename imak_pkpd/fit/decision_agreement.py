@@ -4,13 +4,10 @@ from collections.abc import Iterator
 
 from imak_pkpd.choice import DecisionBlock, LimitBlock
 from imak_pkpd.estimand import CrossingEstimand
-from imak_pkpd.evidence import CohortBlock
-from imak_pkpd.fit.lines import Key
+from imak_pkpd.fit.cohort_agreement import Finding, changes_of_cohort, no_cohort
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.model import AnyModel
 from imak_pkpd.population.refusal import hint
-
-Finding = tuple[Key, str]
 
 
 def decision_findings(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]:
@@ -18,12 +15,14 @@ def decision_findings(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]
     block = spec.decision
     if block is None:
         return
-    cohort = spec.cohort.get(block.cohort)
-    if cohort is None:
-        near = hint(block.cohort, spec.cohort)
-        yield ("decision", "cohort"), f"there is no [cohort.{block.cohort}]{near}"
+    if block.cohort not in spec.cohort:
+        yield no_cohort(spec, ("decision",), block.cohort)
         return
-    yield from _choices(block, cohort)
+    cohort = spec.cohort[block.cohort]
+    latest = {n: max(map(max, each.options)) for n, each in block.times.items()}
+    yield from changes_of_cohort(
+        ("decision",), cohort, block.amount, latest, block.group
+    )
     yield from _utility(spec, block)
     for name, limit in block.limit.items():
         if problem := _limit(spec, name, limit):
@@ -37,30 +36,6 @@ def decision_findings(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]
                 ("decision", "show", name),
                 f"got {until:g}, but the cohort is followed to {cohort.horizon:g}: "
                 "show less, or raise its horizon",
-            )
-
-
-def _choices(block: DecisionBlock, cohort: CohortBlock) -> Iterator[Finding]:
-    """What is chosen of the cohort and is not there, or comes too late."""
-    for key, named, known in (
-        ("amount", block.amount, cohort.dose),
-        ("times", block.times, cohort.dose),
-        ("group", block.group, cohort.group),
-    ):
-        for name in named:
-            if name not in known:
-                word, near = ("group" if key == "group" else "dose"), hint(name, known)
-                yield (
-                    ("decision", key, name),
-                    f"the cohort has no {word} '{name}'{near}",
-                )
-    for name, choice in block.times.items():
-        latest = max(max(course) for course in choice.options)
-        if latest >= cohort.horizon:
-            yield (
-                ("decision", "times", name),
-                f"got a dose at {latest:g}, but the cohort is followed to "
-                f"{cohort.horizon:g}: raise its horizon, or give it earlier",
             )
 
 

@@ -6,11 +6,9 @@ from imak_pkpd.choice import ArmBlock, EndpointBlock, TrialBlock
 from imak_pkpd.estimand import CrossingEstimand
 from imak_pkpd.evidence import CohortBlock
 from imak_pkpd.fit.arm import Kind, arm_design, kind_of, seen_at
-from imak_pkpd.fit.lines import Key
+from imak_pkpd.fit.cohort_agreement import Finding, changes_of_cohort, no_cohort
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.population.refusal import hint
-
-Finding = tuple[Key, str]
 
 
 def trial_findings(spec: FitSpec) -> Iterator[Finding]:
@@ -18,11 +16,10 @@ def trial_findings(spec: FitSpec) -> Iterator[Finding]:
     block = spec.trial
     if block is None:
         return
-    cohort = spec.cohort.get(block.cohort)
-    if cohort is None:
-        near = hint(block.cohort, spec.cohort)
-        yield ("trial", "cohort"), f"there is no [cohort.{block.cohort}]{near}"
+    if block.cohort not in spec.cohort:
+        yield no_cohort(spec, ("trial",), block.cohort)
         return
+    cohort = spec.cohort[block.cohort]
     found = [f for name, arm in block.arm.items() for f in _arm(cohort, name, arm)]
     yield from found
     yield from _death(spec, block)
@@ -37,23 +34,9 @@ def trial_findings(spec: FitSpec) -> Iterator[Finding]:
 
 def _arm(cohort: CohortBlock, arm: str, block: ArmBlock) -> Iterator[Finding]:
     """What an arm changes of the cohort and is not there, or comes too late."""
-    for key, named, known in (
-        ("amount", block.amount, cohort.dose),
-        ("times", block.times, cohort.dose),
-        ("group", block.group, cohort.group),
-    ):
-        for name in named:
-            if name not in known:
-                word, near = ("group" if key == "group" else "dose"), hint(name, known)
-                text = f"the cohort has no {word} '{name}'{near}"
-                yield ("trial", "arm", arm, key, name), text
-    for name, times in block.times.items():
-        if max(times) >= cohort.horizon:
-            yield (
-                ("trial", "arm", arm, "times", name),
-                f"got a dose at {max(times):g}, but the cohort is followed to "
-                f"{cohort.horizon:g}: raise its horizon, or give it earlier",
-            )
+    latest = {name: max(times) for name, times in block.times.items()}
+    path = ("trial", "arm", arm)
+    yield from changes_of_cohort(path, cohort, block.amount, latest, block.group)
 
 
 def _death(spec: FitSpec, block: TrialBlock) -> Iterator[Finding]:

@@ -9,12 +9,10 @@ from imak_pkpd.decide.draws import cohort_draws
 from imak_pkpd.decide.finished_run import FinishedRun, read_finished
 from imak_pkpd.decide.of_run import with_states
 from imak_pkpd.decide.seen import doses_seen
-from imak_pkpd.decide.table import outside
+from imak_pkpd.decide.table import UNSOLVED, outside
 from imak_pkpd.decide.trial.characteristics import Characteristics, characteristics
 from imak_pkpd.decide.trial.simulate import Trials, simulate_trials
 from imak_pkpd.fit.spec import FitSpec
-
-UNSOLVED = 0.01  # more unsolved patients than that in an arm, and figures are in doubt
 
 Seen = Mapping[str, tuple[float, float] | None]
 
