@@ -1,7 +1,8 @@
 """The linear map that makes the posterior round: from curvature, then from draws.
 
 `laplace_scale` makes it from the Hessian at the mode; `adapted_scale` corrects it with
-the draws of a warm-up window. Plain NumPy on the host, between blocks.
+the draws of a warm-up window and the gradients there. Plain NumPy on the host, between
+blocks.
 """
 
 import numpy as np
@@ -39,23 +40,27 @@ def laplace_scale(hessian: Dense, dense: bool) -> Scale:
     return scale if dense else np.sqrt(np.sum(scale**2, axis=1))
 
 
-def adapted_scale(scale: Scale, draws: Float[np.ndarray, "n d"]) -> Scale:
-    """The map corrected by draws: each width, then (if dense) the odd directions.
+def adapted_scale(
+    scale: Scale, draws: Float[np.ndarray, "n d"], gradients: Float[np.ndarray, "n d"]
+) -> Scale:
+    """The map corrected by draws and by the gradient of the potential at each.
 
-    In the coordinates of `scale` the draws should have unit covariance. Directions
-    whose sample variance leaves the Marchenko-Pastur noise bulk are stretched by the
-    square root of the debiased variance; the others are left alone.
+    Along a bent ridge the draws alone make the map too long across it, where the step
+    size then suffers; gradients tell how steep it is there. The map is the one that
+    brings the score nearest to that of a standard normal (least Fisher divergence:
+    Seyboldt, Carlson & Carpenter 2026, 10.48550/arXiv.2603.18845): the geometric mean
+    of the covariance of the draws and the inverse of that of the gradients. First of
+    each width, then (if dense) of the directions that noise does not explain.
     """
     size = len(draws) / _THINNING
     white = _whiten(scale, draws - draws.mean(axis=0))
-    variance = np.sum(white**2, axis=0) / (len(draws) - 1)
-    width = np.sqrt((size * variance + _PRIOR_DRAWS) / (size + _PRIOR_DRAWS))
+    slopes = _pulled(scale, gradients - gradients.mean(axis=0))
+    width = (_variance(white, size) / _variance(slopes, size)) ** 0.25
     if scale.ndim == 1:
         return scale * width
-    white = white / width
-    values, vectors = np.linalg.eigh(white.T @ white / (len(draws) - 1))
-    stretch = np.sqrt(spiked_variance(values, draws.shape[1] / size))
-    return (scale * width) @ (vectors * stretch) @ vectors.T
+    spread = _seen(white / width, size)
+    steepness = _seen(slopes * width, size)
+    return (scale * width) @ _power(_geometric_mean(spread, steepness), 0.5)
 
 
 def spiked_variance(
@@ -75,11 +80,40 @@ def spiked_variance(
     return np.where(above, (middle + root) / 2.0, np.where(below, small, 1.0))
 
 
+def _variance(
+    columns: Float[np.ndarray, "n d"], size: float
+) -> Float[np.ndarray, " d"]:
+    """Of each column, as though a few draws more agreed with the present metric."""
+    variance = np.sum(columns**2, axis=0) / (len(columns) - 1)
+    return (size * variance + _PRIOR_DRAWS) / (size + _PRIOR_DRAWS)
+
+
+def _seen(columns: Float[np.ndarray, "n d"], size: float) -> Dense:
+    """The covariance, where it leaves the Marchenko-Pastur noise of a unit one."""
+    values, vectors = np.linalg.eigh(columns.T @ columns / (len(columns) - 1))
+    return (vectors * spiked_variance(values, columns.shape[1] / size)) @ vectors.T
+
+
+def _geometric_mean(spread: Dense, steepness: Dense) -> Dense:
+    """M with M `steepness` M = `spread`."""
+    root, inverse = _power(steepness, 0.5), _power(steepness, -0.5)
+    return inverse @ _power(root @ spread @ root, 0.5) @ inverse
+
+
+def _power(matrix: Dense, exponent: float) -> Dense:
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * values**exponent) @ vectors.T
+
+
 def _widths(curvature: Float[np.ndarray, " d"]) -> Float[np.ndarray, " d"]:
     """1/√H_ii; where that curvature is not positive, the widest of the others."""
     positive = curvature > 0
     least = curvature[positive].min() if positive.any() else 1.0
     return 1.0 / np.sqrt(np.where(positive, curvature, least))
+
+
+def _pulled(scale: Scale, g: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+    return g * scale if scale.ndim == 1 else g @ scale
 
 
 def _whiten(scale: Scale, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:

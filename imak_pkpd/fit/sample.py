@@ -46,7 +46,8 @@ class Draws:
     `positions` are the kept draws, unconstrained; `statistics` and `warmup` hold, for
     kept and warm-up draws, arrays (chain, draw) named as in the `sample_stats` group.
     `failures` are some positions where a solve failed after warm-up; `cpu_s` CPU
-    seconds and `leapfrogs` gradient evaluations by phase.
+    seconds and `leapfrogs` gradient evaluations by phase (the metric takes one more for
+    each warm-up draw).
     """
 
     positions: Float[np.ndarray, "chain draw d"]
@@ -124,7 +125,11 @@ def sample(
         for i, group in enumerate(_groups(len(chains), stacked))
     ]
     threads = cores or cpu_count() or 1
-    phases = run_stages(lanes, states, begun.scale, args, estimation, threads)
+
+    def gradient(position: Float[np.ndarray, " d"]) -> Float[np.ndarray, " d"]:
+        return np.asarray(target.evaluate(position, args)[1])
+
+    phases = run_stages(lanes, states, begun.scale, args, estimation, threads, gradient)
     return _gathered(phases, begun, cpu, estimation.max_tree_depth)
 
 

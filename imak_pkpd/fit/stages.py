@@ -12,17 +12,21 @@ from functools import lru_cache
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from imak_pkpd.fit.checkpoint import Checkpoint
 from imak_pkpd.fit.estimation import EstimationBlock
 from imak_pkpd.fit.lane import Lane, Rows, Stage, joined
 from imak_pkpd.fit.metric import Scale, adapted_scale
-from imak_pkpd.fit.nuts import Chain, restart_step_size
+from imak_pkpd.fit.nuts import Chain, learnt_step_size, start_chain
 
-# Ends of the warm-up windows as parts of the warm-up: find the typical set, three
-# windows that correct the metric, then the step size alone (as Stan's 75/…/50 of 1000).
-_WINDOWS = (0.1, 0.25, 0.5, 0.8, 1.0)
-_LEARN_FROM = 50  # draws per chain below which a window corrects no metric
+# Ends of the warm-up windows as parts of the warm-up: each but the last corrects the
+# metric, the last learns the step size alone (as Stan's 50 of 1000). Gradients show a
+# bad metric in few draws, so the first windows, which pay for it, are short.
+_WINDOWS = (0.05, 0.15, 0.3, 0.5, 0.8, 1.0)
+Gradient = Callable[[Float[np.ndarray, " d"]], Float[np.ndarray, " d"]]
+
+_LEARN_FROM = 50  # draws of all chains below which a window corrects no metric
 
 
 def stages(warmup: int, draws: int, chains: int) -> tuple[Stage, ...]:
@@ -30,7 +34,7 @@ def stages(warmup: int, draws: int, chains: int) -> tuple[Stage, ...]:
     ends = [round(part * warmup) for part in _WINDOWS]
     windows = []
     for i, (first, end) in enumerate(zip([0, *ends], ends, strict=False)):
-        learn = 0 < i < len(ends) - 1 and (end - first) * chains >= _LEARN_FROM
+        learn = i < len(ends) - 1 and (end - first) * chains >= _LEARN_FROM
         name = f"warmup{i}"
         windows.append(Stage(name, "warmup", first, end - first, warmup, learn))
     return (*windows, Stage("sampling", "sampling", 0, draws, draws, False))
@@ -43,21 +47,21 @@ def run_stages(
     args: tuple,
     estimation: EstimationBlock,
     cores: int,
+    gradient: Gradient,
 ) -> dict[str, list[Rows]]:
     """Rows of all chains, stage by stage, under the name of their phase.
 
-    At most `cores` lanes run at once.
+    At most `cores` lanes run at once. `gradient` of the potential, where draws are.
     """
     phases: dict[str, list[Rows]] = {"warmup": [], "sampling": []}
-    restart = _restart(lanes[0].stacked)
     for stage in stages(estimation.warmup, estimation.draws, estimation.chains):
         lanes[0].progress.stage(stage.phase)
         states, rows = _one_stage(lanes, stage, states, scale, args, cores)
         phases[stage.phase].append(rows)
         if stage.learn:
-            scale = _learnt(lanes[0].checkpoint, stage, scale, rows)
+            scale = _learnt(lanes[0].checkpoint, stage, scale, rows, gradient)
         if stage.adapt:
-            states = [jax.tree.map(np.asarray, restart(state)) for state in states]
+            states = _restarted(states, lanes[0].stacked)
     return phases
 
 
@@ -87,18 +91,33 @@ def _one_stage(
     return [state for state, _ in ended], joined([rows for _, rows in ended], axis=0)
 
 
-def _learnt(checkpoint: Checkpoint, stage: Stage, scale: Scale, rows: Rows) -> Scale:
+def _learnt(
+    checkpoint: Checkpoint, stage: Stage, scale: Scale, rows: Rows, gradient: Gradient
+) -> Scale:
     """The metric after a warm-up window: the one on disk, or a new one."""
     name = f"metric-{stage.name}"
     stored = checkpoint.read(name)
     if stored is not None:
         return stored[1]["scale"]
     positions = rows.draws["position"]
-    learnt = adapted_scale(scale, positions.reshape(-1, positions.shape[-1]))
+    flat = positions.reshape(-1, positions.shape[-1])
+    learnt = adapted_scale(scale, flat, np.stack([gradient(each) for each in flat]))
     checkpoint.write(name, {}, {"scale": learnt})
     return learnt
 
 
+def _restarted(states: Sequence[Chain], stacked: bool) -> list[Chain]:
+    """Chains that begin a stage with one step size: the geometric mean of what each
+    has learnt, whose own averages are noisy."""
+    learnt = [np.log(learnt_step_size(state)) for state in states]
+    step_size = jnp.asarray(np.exp(np.mean(learnt)))
+    restart = _restart(stacked)
+    return [jax.tree.map(np.asarray, restart(state, step_size)) for state in states]
+
+
 @lru_cache(maxsize=2)
-def _restart(stacked: bool) -> Callable[[Chain], Chain]:
-    return jax.jit(jax.vmap(restart_step_size) if stacked else restart_step_size)
+def _restart(stacked: bool) -> Callable[[Chain, Array], Chain]:
+    def one(chain: Chain, step_size: Array) -> Chain:
+        return start_chain(chain.point, chain.key, step_size)
+
+    return jax.jit(jax.vmap(one, (0, None)) if stacked else one)

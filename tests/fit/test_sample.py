@@ -177,9 +177,19 @@ def test_windows_cover_the_warmup() -> None:
             w.first + w.draws for w in windows[:-1]
         ]
         assert (sampling.draws, sampling.adapt, sampling.learn) == (10, False, False)
-    assert [w.learn for w in stages(500, 10, 4)] == [False, True, True, True] + 2 * [
-        False
-    ]
+    assert [w.learn for w in stages(500, 10, 4)] == 5 * [True] + 2 * [False]
+    # 15 draws of 2 chains are too few to correct a metric
+    assert [w.learn for w in stages(300, 10, 2)][:2] == [False, True]
+
+
+def test_all_chains_sample_with_one_step_size(tmp_path: Path) -> None:
+    draws = drawn(tmp_path / "run", draws=20)
+    assert len(np.unique(draws.statistics["step_size"])) == 1
+    learnt = draws.warmup["step_size"][:, -1]
+    assert len(np.unique(learnt)) == 4
+    # what each had averaged lies about as far from its last step as dual averaging
+    # swings (its steps differ by a factor of two or three), their mean among them
+    assert learnt.min() / 2 < draws.statistics["step_size"][0, 0] < learnt.max() * 2
 
 
 def test_the_live_table_has_a_row_per_chain() -> None:
