@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from imak_pkpd.choice import DecisionBlock
+from imak_pkpd.decide.boin12 import Scored, scored
 from imak_pkpd.decide.designs import Layout
-from imak_pkpd.decide.evaluate import Evaluated
+from imak_pkpd.decide.evaluate import SCORE, Evaluated
 from imak_pkpd.decide.optimum import standard_error
 
 UNSOLVED = 0.01  # more unsolved patients than that, and a design is not admissible
@@ -50,6 +51,7 @@ class Row:
     spread: Mapping[str, tuple[float, ...]]
     failed: float
     extrapolated: tuple[str, ...]
+    boin12: Scored | None
 
     @property
     def admissible(self) -> bool:
@@ -122,6 +124,7 @@ class Table:
             {n: tuple(v[own].tolist()) for n, v in part.spread.items()},
             float(self.means["failed"][..., place].mean()),
             tuple(n for n, x in amounts.items() if outside(x, self.seen.get(n))),
+            self._boin12(place),
         )
 
     def rows(self) -> list[Row]:
@@ -157,6 +160,13 @@ class Table:
             holds &= 1.0 - broken >= limit.sure
         error = self._se(f"limit[{name}]", place)
         return Limited(float(value.mean()), error, broken, bool(holds))
+
+    def _boin12(self, place: int) -> Scored | None:
+        rules = self.block.boin12
+        if rules is None:
+            return None
+        names = (rules.toxicity, rules.efficacy, SCORE)
+        return scored(rules, *(self.means[name][..., place] for name in names))
 
     def _holds(self, place: int) -> bool:
         solved = self.means["failed"][..., place].mean() <= UNSOLVED

@@ -28,6 +28,8 @@ def recommendation(run: Run) -> Iterator[Block]:
     for document in _decisions(run):
         light: Light = "pass" if document["chosen"] else "attention"
         yield Prose(document["sentence"], light)
+        if rules := document.get("boin12"):
+            yield Prose(f"{rules['sentence']} {rules['assumption']}")
         yield Prose(document["notice"])
         yield Prose(f"Utility: {document['decision']['utility']}. {_seen(document)}")
         yield Prose(
@@ -104,8 +106,21 @@ def _cells(row: Design, document: Document) -> dict[str, object]:
         "95 %": row["utility_q95"],
         "P(best)": row["p_best"],
         "loss": row["expected_loss"],
+        **_boin12(row, document["decision"].get("boin12")),
         "not admissible": row["why_not"],
         "extrapolated": row["extrapolated"],
+    }
+
+
+def _boin12(row: Design, rules: Mapping[str, Any] | None) -> dict[str, object]:
+    """BOIN12's columns; the rank is empty where it does not admit the design."""
+    if rules is None:
+        return {}
+    return {
+        f"P({rules['toxicity']} > {rules['phi_t']:g})": row["boin12_toxic"],
+        f"P({rules['efficacy']} < {rules['phi_e']:g})": row["boin12_futile"],
+        "BOIN12 desirability": row["boin12_desirability"],
+        "BOIN12 rank": "" if row["boin12_rank"] is None else int(row["boin12_rank"]),
     }
 
 
