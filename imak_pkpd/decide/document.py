@@ -53,6 +53,7 @@ def row_document(row: Row) -> dict[str, Any]:
         **_limits(row),
         **_estimands(row),
         **_boin12(row.boin12),
+        **{term_key(i): value for i, value in enumerate(row.terms)},
         "unsolved": row.failed,
         "extrapolated": ", ".join(row.extrapolated),
     }
@@ -71,6 +72,11 @@ def _boin12(found: Scored | None) -> dict[str, float]:
     return (
         {} if found is None else {f"boin12_{n}": v for n, v in found._asdict().items()}
     )
+
+
+def term_key(number: int) -> str:
+    """The column of the mean of a summand of the utility, as it is added."""
+    return f"utility_term_{number + 1}"
 
 
 def _estimands(row: Row) -> dict[str, float]:
@@ -93,6 +99,7 @@ def dose_document(decision: DoseDecision) -> dict[str, Any]:
         "decision": decision.block.model_dump(mode="json", exclude_none=True),
         "doses_seen": {n: design_range(ends) for n, ends in decision.seen.items()},
         "sentence": sentence(decision),
+        "utility_terms": [each.words for each in decision.block.worth.terms],
         "boin12": _boin12_rules(decision),
         "chosen": _of(frame, decision.chosen),
         "second": _of(frame, decision.second),

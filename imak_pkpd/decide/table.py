@@ -1,6 +1,6 @@
 """The table of a decision: a row per design, what is worth most, how sure it is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +35,7 @@ class Limited:
 @dataclass(frozen=True)
 class Row:
     """A design. Means are over patients and draws; intervals over draws, `spread` over
-    patients (5, 50, 95 %)."""
+    patients (5, 50, 95 %); `terms` are the summands of the utility as they add up."""
 
     layout: Layout
     amounts: Mapping[str, float]
@@ -52,6 +52,7 @@ class Row:
     failed: float
     extrapolated: tuple[str, ...]
     boin12: Scored | None
+    terms: tuple[float, ...]
 
     @property
     def admissible(self) -> bool:
@@ -125,6 +126,7 @@ class Table:
             float(self.means["failed"][..., place].mean()),
             tuple(n for n, x in amounts.items() if outside(x, self.seen.get(n))),
             self._boin12(place),
+            tuple(self._terms(place)),
         )
 
     def rows(self) -> list[Row]:
@@ -167,6 +169,12 @@ class Table:
             return None
         names = (rules.toxicity, rules.efficacy, SCORE)
         return scored(rules, *(self.means[name][..., place] for name in names))
+
+    def _terms(self, place: int) -> Iterator[float]:
+        """What the utility gains where a summand counts twice."""
+        for number in range(len(self.block.worth.terms)):
+            twice = self.means[f"utility[{number}]*2"][..., place].mean()
+            yield float(twice - self.utility[place])
 
     def _holds(self, place: int) -> bool:
         solved = self.means["failed"][..., place].mean() <= UNSOLVED

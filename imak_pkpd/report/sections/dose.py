@@ -50,7 +50,7 @@ def designs(run: Run) -> Iterator[Block]:
             [_light(row) for row in document["table"]],
         )
         if document["chosen"] and document["decision"].get("amount"):
-            yield _picture(run, number, document)
+            yield response_figure(run, f"dose-response-{number}", document)
         if document["courses"]:
             yield courses_figure(run, f"dose-courses-{number}", document["courses"])
 
@@ -160,11 +160,12 @@ def _elsewhere(each: Mapping[str, Any]) -> dict[str, object]:
     }
 
 
-def _picture(run: Run, number: int, document: Document) -> Block:
+def response_figure(run: Run, name: str, document: Document) -> Block:
+    """Estimands, utility and P(best) along the amounts of the first dose."""
     dose, rows = _along(document)
     return figure(
         run,
-        f"dose-response-{number}",
+        name,
         lambda canvas: _draw(canvas, dose, rows, document),
         alt=f"Estimands and expected utility against the amount of {dose}.",
         caption=f"Above: means over patients against the amount of {dose}, 5–95 % of "
