@@ -21,6 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "check": BELOW_FIT | {"fit"},
     "decide": BELOW_FIT | {"fit"},
     "report": {"check", "decide", "fit"},
+    "explore": {"check", "decide", "fit", "report"},
     "scale": set(),  # beside the house: runs functions it is given
     "project": set(),
 }

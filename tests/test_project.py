@@ -56,6 +56,11 @@ def test_every_shipped_file_is_in_the_wheel(root: Path, wheel: Path) -> None:
     assert all((packaged / f).read_bytes() == (root / f).read_bytes() for f in files)
 
 
+def test_the_app_and_the_templates_are_in_the_wheel(wheel: Path) -> None:
+    for name in ("explore/app.py", "report/template/blocks.html"):
+        assert (wheel / "imak_pkpd" / name).is_file()
+
+
 def test_installed_package_finds_its_own_copy(wheel: Path, tmp_path: Path) -> None:
     question = "from imak_pkpd.project import shipped; print(shipped())"
     answer = run(sys.executable, "-c", question, cwd=tmp_path, PYTHONPATH=str(wheel))

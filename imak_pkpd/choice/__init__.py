@@ -2,6 +2,7 @@
 
 `block`    the lines of [decision] in a fit file
 `trial`    the lines of [trial]: arms, endpoints, and how patients are lost
+`boin12`   the lines of [decision.boin12]: another way to score a design
 `utility`  an expression of named estimands and amounts, parsed and never run as code
 """
 
@@ -11,6 +12,7 @@ from imak_pkpd.choice.block import (
     LimitBlock as LimitBlock,
     TimesChoice as TimesChoice,
 )
+from imak_pkpd.choice.boin12 import Boin12Block as Boin12Block
 from imak_pkpd.choice.trial import (
     ArmBlock as ArmBlock,
     DeathBlock as DeathBlock,

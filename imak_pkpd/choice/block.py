@@ -20,6 +20,9 @@
     [decision.show]                    # courses of outputs, until a time
     chimerism = 14.0
 
+    [decision.boin12]                  # scores beside the utility: `boin12`
+    ...
+
 It changes no posterior: a run stays valid when its [decision] is written anew.
 """
 
@@ -30,6 +33,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from imak_pkpd.choice.boin12 import Boin12Block
 from imak_pkpd.choice.utility import Utility, parse_utility
 from imak_pkpd.population.refusal import refusal
 
@@ -129,7 +133,7 @@ class DecisionBlock(_Block):
     Each of `batches` has its own `draws` of the posterior and its own `patients`, so
     that their spread is the Monte Carlo error. Designs whose utility is less than
     `margin` below the best count as equally good. `show` names outputs whose courses
-    are drawn, each until a time.
+    are drawn, each until a time. `boin12` scores every design beside the utility.
     """
 
     cohort: str
@@ -139,6 +143,7 @@ class DecisionBlock(_Block):
     group: dict[str, Shares] = {}
     limit: dict[str, LimitBlock] = {}
     show: dict[str, Positive] = {}
+    boin12: Boin12Block | None = None
     margin: Annotated[float, Field(ge=0)] = 0.02
     draws: Annotated[int, Field(ge=1)] = 20
     patients: Annotated[int, Field(ge=2)] = 64

@@ -41,6 +41,11 @@ class Term(NamedTuple):
     node: ast.expr
     sign: float
 
+    @property
+    def words(self) -> str:
+        """The summand with its sign."""
+        return f"{'-' if self.sign < 0 else '+'} {self.text}"
+
 
 class Utility(NamedTuple):
     """The summands of an expression, and the names that it reads in their order."""

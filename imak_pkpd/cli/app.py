@@ -11,6 +11,7 @@ import typer
 
 from imak_pkpd.cli.check import check
 from imak_pkpd.cli.dose import dose
+from imak_pkpd.cli.explore import explore
 from imak_pkpd.cli.failure import explain
 from imak_pkpd.cli.fit import fit
 from imak_pkpd.cli.forecast import forecast
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 VERBS = (
-    *(init, check, fit, resume, report, runs, simulate),
+    *(init, check, fit, resume, report, explore, runs, simulate),
     *(dose, forecast, sample_days, trial),
 )
 for verb in VERBS:

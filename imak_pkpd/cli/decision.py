@@ -6,15 +6,16 @@ from pathlib import Path
 
 from rich.table import Table
 
+from imak_pkpd.choice import Boin12Block
 from imak_pkpd.cli.bar import progress_bar
 from imak_pkpd.cli.screen import console, table
+from imak_pkpd.decide.boin12 import Scored, ranks
 from imak_pkpd.decide.decision import DoseDecision
-from imak_pkpd.decide.document import design_words, sentence
 from imak_pkpd.decide.notice import NOTICE
 from imak_pkpd.decide.of_run import Elsewhere, decide_elsewhere, decide_run
 from imak_pkpd.decide.sensitivity import Otherwise
 from imak_pkpd.decide.store import document_of, write_decision
-from imak_pkpd.decide.table import Row
+from imak_pkpd.decide.words import boin12_sentence, design_words, sentence
 from imak_pkpd.report.page import write_report
 
 ELSEWHERE = ("in", "best would be", "utility", "ours", "ours is admissible")
@@ -33,7 +34,8 @@ def show_decision(run: Path, others: Sequence[Path], as_json: bool) -> None:
     screen = console()
     for each in tables(decision, elsewhere):
         screen.print(each)
-    screen.print(sentence(decision), soft_wrap=True)
+    for said in filter(None, (sentence(decision), boin12_sentence(decision))):
+        screen.print(said, soft_wrap=True)
     screen.print(f"{NOTICE} Written: {written}", soft_wrap=True)
 
 
@@ -54,17 +56,37 @@ def designs(decision: DoseDecision) -> Table:
     names = list(decision.rows[0].means)
     headings = (
         *("", "design", *names, *limits),
-        *("utility (5 – 95 % of draws)", "± MC", "P(best)", "loss", ""),
+        *("utility (5 – 95 % of draws)", "± MC", "P(best)", "loss"),
+        *boin12_headings(decision.block.boin12),
+        "",
     )
-    rows = (
-        cells(decision, place, row, names) for place, row in enumerate(decision.rows)
-    )
+    ranked = ranks([row.boin12 for row in decision.rows])
+    rows = (cells(decision, place, names, rank) for place, rank in enumerate(ranked))
     return table(headings, rows)
 
 
+def boin12_headings(rules: Boin12Block | None) -> tuple[str, ...]:
+    if rules is None:
+        return ()
+    return (
+        f"P({rules.toxicity} > {rules.phi_t:g})",
+        f"P({rules.efficacy} < {rules.phi_e:g})",
+        "BOIN12 desirability",
+    )
+
+
+def boin12_cells(found: Scored | None, rank: int | None) -> tuple[str, ...]:
+    if found is None:
+        return ()
+    place = "not admissible" if rank is None else f"rank {rank}"
+    desirable = f"{found.desirability:.2g} ({place})"
+    return f"{found.toxic:.0%}", f"{found.futile:.0%}", desirable
+
+
 def cells(
-    decision: DoseDecision, place: int, row: Row, names: Sequence[str]
+    decision: DoseDecision, place: int, names: Sequence[str], rank: int | None
 ) -> tuple[str, ...]:
+    row = decision.rows[place]
     low, high = row.utility_interval
     limits = (f"{x.mean:.3g} (broken {x.broken:.0%})" for x in row.limits.values())
     remarks = [row.why_not, "extrapolated" if row.extrapolated else ""]
@@ -77,6 +99,7 @@ def cells(
         f"{row.utility_se:.1g}",
         f"{row.best:.0%}",
         f"{row.loss:.2g}",
+        *boin12_cells(row.boin12, rank),
         "; ".join(each for each in remarks if each),
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from imak_pkpd.decide.boin12 import INDEPENDENT, Scored, ranks
 from imak_pkpd.decide.courses import Courses
 from imak_pkpd.decide.decision import DoseDecision
 from imak_pkpd.decide.notice import NOTICE
@@ -13,18 +14,24 @@ from imak_pkpd.decide.optimum import Optimum
 from imak_pkpd.decide.seen import Range
 from imak_pkpd.decide.sensitivity import Otherwise
 from imak_pkpd.decide.table import Row
+from imak_pkpd.decide.words import boin12_sentence, design_words, sentence
 
 UNSEEN = "none: the effect of a dose rests on the model and its priors"
 
 
 def dose_frame(decision: DoseDecision) -> pd.DataFrame:
     """One row per design, in the order of the table."""
-    return pd.DataFrame([_cells(decision, i) for i in range(len(decision.rows))])
+    ranked = ranks([row.boin12 for row in decision.rows])
+    return pd.DataFrame(
+        [_cells(decision, place, rank) for place, rank in enumerate(ranked)]
+    )
 
 
-def _cells(decision: DoseDecision, place: int) -> dict[str, Any]:
+def _cells(decision: DoseDecision, place: int, rank: int | None) -> dict[str, Any]:
     near = place in decision.as_good
     own = row_document(decision.rows[place])
+    if decision.block.boin12 is not None:
+        own["boin12_rank"] = rank
     return {**own, "chosen": place == decision.chosen, "as_good": near}
 
 
@@ -45,6 +52,8 @@ def row_document(row: Row) -> dict[str, Any]:
         "expected_loss": row.loss,
         **_limits(row),
         **_estimands(row),
+        **_boin12(row.boin12),
+        **{term_key(i): value for i, value in enumerate(row.terms)},
         "unsolved": row.failed,
         "extrapolated": ", ".join(row.extrapolated),
     }
@@ -57,6 +66,17 @@ def _limits(row: Row) -> dict[str, float]:
         for name, each in row.limits.items()
         for key, value in (("", each.mean), (" se", each.se), (" broken", each.broken))
     }
+
+
+def _boin12(found: Scored | None) -> dict[str, float]:
+    return (
+        {} if found is None else {f"boin12_{n}": v for n, v in found._asdict().items()}
+    )
+
+
+def term_key(number: int) -> str:
+    """The column of the mean of a summand of the utility, as it is added."""
+    return f"utility_term_{number + 1}"
 
 
 def _estimands(row: Row) -> dict[str, float]:
@@ -79,6 +99,8 @@ def dose_document(decision: DoseDecision) -> dict[str, Any]:
         "decision": decision.block.model_dump(mode="json", exclude_none=True),
         "doses_seen": {n: design_range(ends) for n, ends in decision.seen.items()},
         "sentence": sentence(decision),
+        "utility_terms": [each.words for each in decision.block.worth.terms],
+        "boin12": _boin12_rules(decision),
         "chosen": _of(frame, decision.chosen),
         "second": _of(frame, decision.second),
         "p_wrong_by_margin": _number(decision.wrong),
@@ -91,44 +113,21 @@ def dose_document(decision: DoseDecision) -> dict[str, Any]:
     }
 
 
+def _boin12_rules(decision: DoseDecision) -> dict[str, Any] | None:
+    rules = decision.block.boin12
+    if rules is None:
+        return None
+    return {
+        "sentence": boin12_sentence(decision),
+        "u_lowest": rules.lowest,
+        "u_b": rules.benchmark,
+        "assumption": INDEPENDENT,
+    }
+
+
 def design_range(ends: Range | None) -> str | list[float]:
     """Least and most of a dose that was seen, or that none was."""
     return UNSEEN if ends is None else list(ends)
-
-
-def sentence(decision: DoseDecision) -> str:
-    """What is recommended, what comes next, and how likely that is wrong."""
-    if decision.chosen is None:
-        return f"No design qualifies: {_least_broken(decision)}."
-    row, margin = decision.rows[decision.chosen], decision.block.margin
-    said = (
-        f"Recommended: {design_words(row)} (expected utility {row.utility:.3g} ± "
-        f"{row.utility_se:.1g}); another design is better by more than {margin:g} with "
-        f"probability {decision.wrong:.2g}"
-    )
-    if decision.second is not None:
-        other = decision.rows[decision.second]
-        said += f"; next best: {design_words(other)} ({other.utility:.3g})"
-    if row.extrapolated:
-        said += f"; beyond the doses seen: {', '.join(row.extrapolated)}"
-    return f"{said}."
-
-
-def design_words(row: Row) -> str:
-    """A design in words: amounts, then times and groups."""
-    amounts = (f"{name} {amount:.3g}" for name, amount in row.amounts.items())
-    return ", ".join([*amounts, *([row.layout.words] if row.layout.words else [])])
-
-
-def _least_broken(decision: DoseDecision) -> str:
-    """The limits that no design keeps, or that none keeps together."""
-    limits = decision.block.limit
-    never = [
-        f"{name} is at least {min(row.limits[name].mean for row in decision.rows):.3g}"
-        for name in limits
-        if not any(row.limits[name].holds for row in decision.rows)
-    ]
-    return "; ".join(never) or "every design breaks one of the limits"
 
 
 def _of(frame: pd.DataFrame, place: int | None) -> dict[str, Any] | None:

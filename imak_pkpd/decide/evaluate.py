@@ -26,6 +26,7 @@ QUANTILES = (0.05, 0.5, 0.95)  # of patients
 CHANGES = (0.5, 2.0)  # of one summand of the utility, for its sensitivity
 SPREAD = "spread "  # before an estimand: quantiles of patients
 CHECKED = 4  # draws that are solved by the reference too
+SCORE = "boin12[utility]"  # the utility of BOIN12, among the means of a design
 SOFT = 0.05  # of a time limit: how soft a share is made for its gradient
 
 Numbers = dict[str, Float[Array, "..."]]
@@ -44,8 +45,8 @@ class Evaluated:
     """All designs of one layout.
 
     `amounts` by design; `means` over patients of every estimand, of `utility`, of its
-    variants `utility[i]*w`, of the limits `limit[name]`, and `failed`; `spread` of
-    patients by estimand (quantiles, the mean over draws).
+    variants `utility[i]*w`, of BOIN12's utility, of the limits `limit[name]`, and
+    `failed`; `spread` of patients by estimand (quantiles, the mean over draws).
     """
 
     layout: Layout
@@ -180,6 +181,7 @@ def means_of(
     rows["utility"] = block.worth.value(named)
     if not soft:
         rows |= _variants(block, named)
+        rows |= _score(block, values)
     rows |= {f"limit[{n}]": limited(block, n, values, soft) for n in block.limit}
     solved = ~failed
     many = jnp.maximum(jnp.sum(solved), 1)
@@ -201,6 +203,14 @@ def _variants(block: DecisionBlock, named: Numbers) -> Numbers:
             name = f"utility[{place}]*{change:g}"
             made[name] = worth.weighed(named, tuple(weights))
     return made
+
+
+def _score(block: DecisionBlock, values: Numbers) -> Numbers:
+    """BOIN12's utility of every patient, where it is asked for."""
+    rules = block.boin12
+    if rules is None:
+        return {}
+    return {SCORE: rules.score(values[rules.toxicity], values[rules.efficacy])}
 
 
 def limited(block: DecisionBlock, name: str, values: Numbers, soft: bool) -> Array:

@@ -18,7 +18,6 @@ from imak_pkpd.decide.candidate_days import (
     span_of_cohort,
     span_of_patient,
 )
-from imak_pkpd.decide.document import design_words
 from imak_pkpd.decide.draws import cohort_draws
 from imak_pkpd.decide.finished_run import FinishedRun, drawn_sites
 from imak_pkpd.decide.imagined import (
@@ -39,6 +38,7 @@ from imak_pkpd.decide.sample_worth import (
     variance_reduction,
 )
 from imak_pkpd.decide.table import UNSOLVED
+from imak_pkpd.decide.words import design_words
 from imak_pkpd.fit.problem import Problem, read_model, read_problem
 from imak_pkpd.fit.progress import Progress, Silent
 from imak_pkpd.fit.spec import FitSpec

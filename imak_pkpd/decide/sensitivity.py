@@ -36,7 +36,7 @@ def other_utilities(table: Table, chosen: int) -> Iterator[Otherwise]:
             name = f"utility[{place}]*{change:g}"
             value = np.where(table.holds, table.means[name].mean((0, 1)), -np.inf)
             best = int(np.argmax(value))
-            text = f"{'-' if term.sign < 0 else '+'} {term.text} times {change:g}"
+            text = f"{term.words} times {change:g}"
             yield Otherwise(text, best, float(value[best] - value[chosen]))
 
 

@@ -1,14 +1,15 @@
 """The table of a decision: a row per design, what is worth most, how sure it is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from imak_pkpd.choice import DecisionBlock
+from imak_pkpd.decide.boin12 import Scored, scored
 from imak_pkpd.decide.designs import Layout
-from imak_pkpd.decide.evaluate import Evaluated
+from imak_pkpd.decide.evaluate import SCORE, Evaluated
 from imak_pkpd.decide.optimum import standard_error
 
 UNSOLVED = 0.01  # more unsolved patients than that, and a design is not admissible
@@ -34,7 +35,7 @@ class Limited:
 @dataclass(frozen=True)
 class Row:
     """A design. Means are over patients and draws; intervals over draws, `spread` over
-    patients (5, 50, 95 %)."""
+    patients (5, 50, 95 %); `terms` are the summands of the utility as they add up."""
 
     layout: Layout
     amounts: Mapping[str, float]
@@ -50,6 +51,8 @@ class Row:
     spread: Mapping[str, tuple[float, ...]]
     failed: float
     extrapolated: tuple[str, ...]
+    boin12: Scored | None
+    terms: tuple[float, ...]
 
     @property
     def admissible(self) -> bool:
@@ -122,6 +125,8 @@ class Table:
             {n: tuple(v[own].tolist()) for n, v in part.spread.items()},
             float(self.means["failed"][..., place].mean()),
             tuple(n for n, x in amounts.items() if outside(x, self.seen.get(n))),
+            self._boin12(place),
+            tuple(self._terms(place)),
         )
 
     def rows(self) -> list[Row]:
@@ -157,6 +162,19 @@ class Table:
             holds &= 1.0 - broken >= limit.sure
         error = self._se(f"limit[{name}]", place)
         return Limited(float(value.mean()), error, broken, bool(holds))
+
+    def _boin12(self, place: int) -> Scored | None:
+        rules = self.block.boin12
+        if rules is None:
+            return None
+        names = (rules.toxicity, rules.efficacy, SCORE)
+        return scored(rules, *(self.means[name][..., place] for name in names))
+
+    def _terms(self, place: int) -> Iterator[float]:
+        """What the utility gains where a summand counts twice."""
+        for number in range(len(self.block.worth.terms)):
+            twice = self.means[f"utility[{number}]*2"][..., place].mean()
+            yield float(twice - self.utility[place])
 
     def _holds(self, place: int) -> bool:
         solved = self.means["failed"][..., place].mean() <= UNSOLVED

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from imak_pkpd.choice import DecisionBlock, LimitBlock
+from imak_pkpd.choice import Boin12Block, DecisionBlock, LimitBlock
 from imak_pkpd.estimand import CrossingEstimand
 from imak_pkpd.fit.cohort_agreement import Finding, changes_of_cohort, no_cohort
 from imak_pkpd.fit.spec import FitSpec
@@ -27,6 +27,8 @@ def decision_findings(spec: FitSpec, model: type[AnyModel]) -> Iterator[Finding]
     for name, limit in block.limit.items():
         if problem := _limit(spec, name, limit):
             yield ("decision", "limit", name), problem
+    if block.boin12 is not None:
+        yield from _boin12(spec, block.boin12)
     for name, until in block.show.items():
         if name not in model.outputs:
             near = hint(name, model.outputs)
@@ -54,6 +56,19 @@ def _utility(spec: FitSpec, block: DecisionBlock) -> Iterator[Finding]:
                 ("decision", "utility"),
                 f"'{name}' is a crossing, which may have no time: use a probability, a "
                 "value or an area, or a limit with later_than",
+            )
+
+
+def _boin12(spec: FitSpec, block: Boin12Block) -> Iterator[Finding]:
+    for key, name in (("toxicity", block.toxicity), ("efficacy", block.efficacy)):
+        path = ("decision", "boin12", key)
+        if name not in spec.estimand:
+            yield path, f"there is no estimand '{name}'{hint(name, spec.estimand)}"
+        elif not spec.estimand[name].is_chance:
+            yield (
+                path,
+                f"'{name}' is not the probability of an outcome: name a remission, a "
+                "negative, an extinction or a value with chance = true",
             )
 
 

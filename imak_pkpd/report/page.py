@@ -6,7 +6,7 @@ its report most.
 """
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,8 @@ from imak_pkpd.report.blocks import Block, Made, NotRun, Part, Section, Table
 from imak_pkpd.report.chapters import sections_of
 from imak_pkpd.report.run import MissingError, Run, read_run
 from imak_pkpd.report.sections import front
+
+TEMPLATES = Path(__file__).parent / "template"
 
 
 def write_report(run_folder: Path, *, anonymise: bool = False) -> Path:
@@ -63,21 +65,39 @@ def _blocks(part: Part, run: Run) -> list[Block]:
 
 def render(run: Run, chapters: Sequence[Made]) -> str:
     """The page as HTML; all text is escaped by the template, figures are inserted."""
-    folder = Path(__file__).parent / "template"
-    environment = Environment(
-        loader=FileSystemLoader(folder),
+    return (
+        _templates()
+        .get_template("page.html")
+        .render(
+            title=run.labels.text(run.facts.problem) or "Report of a fit",
+            style=style(),
+            chapters=chapters,
+            synthetic=run.synthetic,
+            made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            version=version("imak-pkpd"),
+        )
+    )
+
+
+def render_blocks(blocks: Iterable[Block]) -> str:
+    """Some blocks as a piece of HTML, as safe as on the page; `style` belongs to it."""
+    one_block = _templates().get_template("blocks.html").module.one_block  # type: ignore[attr-defined]
+    inside = "".join(one_block(block) for block in blocks)
+    return f'<div class="blocks">{inside}</div>'
+
+
+def style() -> str:
+    """The style sheet of page and blocks."""
+    return (TEMPLATES / "style.css").read_text(encoding="utf-8")
+
+
+def _templates() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-    )
-    return environment.get_template("page.html").render(
-        title=run.labels.text(run.facts.problem) or "Report of a fit",
-        style=(folder / "style.css").read_text(encoding="utf-8"),
-        chapters=chapters,
-        synthetic=run.synthetic,
-        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        version=version("imak-pkpd"),
     )
 
 

@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imak_pkpd.decide.notice import NOTICE
+from imak_pkpd.decide.notice import NOTICE, SYNTHETIC
+from imak_pkpd.explore import answers
 from imak_pkpd.fit.record import Result
 from imak_pkpd.fit.run import update_record
+from imak_pkpd.report.blocks import Prose, Table
 from tests.decide.made_run import (
     DECAY_DATA,
     DECAY_FIT,
@@ -64,6 +66,11 @@ def test_sample_days(inside: Imak, tmp_path: Path) -> None:
     kept = json.loads((folder / "sample_days.json").read_text())
     assert kept["notice"] == NOTICE
     assert kept["population_is_synthetic"]
+    shown = list(answers.samples(made))
+    said = [each.text for each in shown if isinstance(each, Prose)]
+    assert {NOTICE, SYNTHETIC} < set(said)
+    (table,) = (each for each in shown if isinstance(each, Table))
+    assert table.rows == kept["reductions"]
     first = kept["reductions"][0]["reduction"]
     assert first == pytest.approx(frame["reduction"][0], abs=1e-12)
     picture = (folder / "sample_days.svg").read_text()

@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 
 from imak_pkpd.decide.document import NOTICE
+from imak_pkpd.explore import answers
 from imak_pkpd.fit.record import Result
 from imak_pkpd.fit.run import update_record
+from imak_pkpd.report.blocks import Prose, Table
 from tests.decide.trial_toy import FIT, answers_run, answers_sites, trial_text
 
 Imak = Callable[..., Any]  # the fixtures of conftest.py
@@ -72,6 +74,9 @@ def test_trial(inside: Imak, tmp_path: Path) -> None:
     ):
         assert said in done.output
     folder = run / "trial"
+    shown = list(answers.trial(run))
+    assert NOTICE in [each.text for each in shown if isinstance(each, Prose)]
+    assert [t.name for t in shown if isinstance(t, Table)] == ["comparisons", "arms"]
     tables = {
         name: pd.read_csv(folder / f"{name}.csv", comment="#")
         for name in ("arms", "comparisons", "endpoints", "power", "trials")

@@ -5,6 +5,7 @@ late samples fall below. One patient's identifier is an attack on the page.
 """
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 import xarray as xr
 from numpyro.infer import MCMC, NUTS, Predictive, init_to_median
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ATTACK = "<script>alert(1)</script>"
 SUBJECTS = (
     "1",
@@ -251,6 +253,15 @@ def _sampled(values: dict[str, np.ndarray], last: str = "subject") -> xr.Dataset
     dims = ("chain", "draw", last)
     group = _dataset({k: (dims[: v.ndim], v) for k, v in values.items()})
     return group.assign_coords(draw=np.arange(group.sizes["draw"]))
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    """The command of a Chromium; .ci/run installs one where it can."""
+    found = [name for name in BROWSERS if shutil.which(name)]
+    if not found:
+        pytest.skip("no Chromium on this machine: install it to open the page")
+    return found[0]
 
 
 @pytest.fixture(scope="session")

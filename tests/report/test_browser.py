@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import xarray as xr
 
 from imak_pkpd.report import write_report
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
     "--disable-background-networking --disable-component-update --disable-sync "
@@ -36,14 +34,6 @@ const loaded = performance.getEntriesByType("resource").map(entry => entry.name)
 document.body.append(Object.assign(document.createElement("pre"),
   {id: "probe", textContent: JSON.stringify({all, loaded})}));
 </script>"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> str:
-    found = [name for name in NAMES if shutil.which(name)]
-    if not found:
-        pytest.skip("no Chromium on this machine: install it to open the page")
-    return found[0]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,16 @@ from matplotlib.figure import Figure as Canvas
 from scipy.stats import rankdata
 
 from imak_pkpd.check.posterior import Drawn, population_arrays
-from imak_pkpd.report.blocks import Block, Light, NotRun, Part, Prose, Section, Table
+from imak_pkpd.report.blocks import (
+    Block,
+    Figure,
+    Light,
+    NotRun,
+    Part,
+    Prose,
+    Section,
+    Table,
+)
 from imak_pkpd.report.figure import PALE, SERIES, figure
 from imak_pkpd.report.run import MissingError, Run
 
@@ -87,16 +96,20 @@ def traces(run: Run) -> Iterator[Block]:
     ordered = run.parameters.sort_values("rhat", ascending=False)
     drawn = population_arrays(run.tree)
     worst = {str(name): drawn[name] for name in ordered["name"][:MOST_TRACES]}
-    yield figure(
+    yield trace_figure(run, worst, "the parameters with the largest R-hat")
+
+
+def trace_figure(run: Run, drawn: dict[str, Drawn], whose: str) -> Figure:
+    """Trace and rank plots of some parameters, a line each."""
+    return figure(
         run,
         "traces",
-        lambda canvas: _draw_traces(canvas, worst),
-        alt="Trace and rank plots of the population parameters with the largest R-hat; "
-        "chains should overlap and ranks should be level.",
-        caption="Trace (left) and rank plots (right) of the parameters with the "
-        "largest R-hat, one colour per chain. Chains that agree have ranks near the "
-        "grey line.",
-        size=(7.4, 1.35 * len(worst)),
+        lambda canvas: _draw_traces(canvas, drawn),
+        alt=f"Trace and rank plots of {whose}; chains should overlap and ranks should "
+        "be level.",
+        caption=f"Trace (left) and rank plots (right) of {whose}, one colour per "
+        "chain. Chains that agree have ranks near the grey line.",
+        size=(7.4, 1.35 * len(drawn)),
     )
 
 

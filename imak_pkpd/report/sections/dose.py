@@ -28,6 +28,8 @@ def recommendation(run: Run) -> Iterator[Block]:
     for document in _decisions(run):
         light: Light = "pass" if document["chosen"] else "attention"
         yield Prose(document["sentence"], light)
+        if rules := document.get("boin12"):
+            yield Prose(f"{rules['sentence']} {rules['assumption']}")
         yield Prose(document["notice"])
         yield Prose(f"Utility: {document['decision']['utility']}. {_seen(document)}")
         yield Prose(
@@ -48,7 +50,7 @@ def designs(run: Run) -> Iterator[Block]:
             [_light(row) for row in document["table"]],
         )
         if document["chosen"] and document["decision"].get("amount"):
-            yield _picture(run, number, document)
+            yield response_figure(run, f"dose-response-{number}", document)
         if document["courses"]:
             yield courses_figure(run, f"dose-courses-{number}", document["courses"])
 
@@ -104,8 +106,21 @@ def _cells(row: Design, document: Document) -> dict[str, object]:
         "95 %": row["utility_q95"],
         "P(best)": row["p_best"],
         "loss": row["expected_loss"],
+        **_boin12(row, document["decision"].get("boin12")),
         "not admissible": row["why_not"],
         "extrapolated": row["extrapolated"],
+    }
+
+
+def _boin12(row: Design, rules: Mapping[str, Any] | None) -> dict[str, object]:
+    """BOIN12's columns; the rank is empty where it does not admit the design."""
+    if rules is None:
+        return {}
+    return {
+        f"P({rules['toxicity']} > {rules['phi_t']:g})": row["boin12_toxic"],
+        f"P({rules['efficacy']} < {rules['phi_e']:g})": row["boin12_futile"],
+        "BOIN12 desirability": row["boin12_desirability"],
+        "BOIN12 rank": "" if row["boin12_rank"] is None else int(row["boin12_rank"]),
     }
 
 
@@ -145,11 +160,12 @@ def _elsewhere(each: Mapping[str, Any]) -> dict[str, object]:
     }
 
 
-def _picture(run: Run, number: int, document: Document) -> Block:
+def response_figure(run: Run, name: str, document: Document) -> Block:
+    """Estimands, utility and P(best) along the amounts of the first dose."""
     dose, rows = _along(document)
     return figure(
         run,
-        f"dose-response-{number}",
+        name,
         lambda canvas: _draw(canvas, dose, rows, document),
         alt=f"Estimands and expected utility against the amount of {dose}.",
         caption=f"Above: means over patients against the amount of {dose}, 5–95 % of "

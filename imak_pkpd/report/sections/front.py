@@ -5,7 +5,7 @@ from pathlib import Path
 
 from imak_pkpd.check.reweighting import facts_of
 from imak_pkpd.check.weighting import weighting_of
-from imak_pkpd.report.blocks import Block, Light, Made, NotRun, Prose, Table
+from imak_pkpd.report.blocks import Block, Light, Made, NotRun, Part, Prose, Table
 from imak_pkpd.report.run import Run
 from imak_pkpd.report.sections.evidence import twice
 
@@ -30,9 +30,7 @@ def chapter(run: Run, made: Sequence[Made]) -> Made:
         "front",
         "Summary",
         (
-            ("Verdict", _verdict(run)),
-            ("At a glance", _glance(run)),
-            ("Checks", _checks(run)),
+            *((part.title, list(part.make(run))) for part in PARTS),
             ("Purpose", _purpose(run)),
             ("Not run", _not_run(missing)),
         ),
@@ -137,3 +135,11 @@ def _not_run(missing: Sequence[tuple[Made, NotRun]]) -> list[Block]:
         for made, check in missing
     ]
     return [Table("not-run", "Checks and figures that could not be made.", rows)]
+
+
+PARTS = (
+    Part("Verdict", _verdict),
+    Part("At a glance", _glance),
+    Part("Checks", _checks),
+)
+"""What a run is judged by, before anything else."""
