@@ -39,10 +39,12 @@ NEGLIGIBLE = 1e-9
 
 
 class _Asked(NamedTuple):
-    """For what a mesh is made: patients, dosing, error of a step, and the stepper."""
+    """For what a mesh is made: patients, dosing, the times of their events, error of a
+    step, and the stepper."""
 
     schedule: Schedule
     dosing: Mapping[str, Dosing]
+    events: Float[np.ndarray, "subject node"]
     tolerance: float
     stepper: AbstractStepper
     steps: Steps
@@ -115,7 +117,8 @@ def calibrated(
             f"{type(stepper).__name__} crosses intervals of any length: its mesh has "
             "no sub-steps to place, use `build_mesh`"
         )
-    asked = _Asked(schedule, dosing, tolerance, stepper, stepper.steps, share)
+    events = np.asarray(build_mesh(schedule, dosing).clock)
+    asked = _Asked(schedule, dosing, events, tolerance, stepper, stepper.steps, share)
     need = _refuse_endless(_first_needs(pilots, asked), asked)
     # Looked at once more on the mesh just placed: a long first step hides what is
     # inside it. Where stability does not bound a step, it may hide much.
@@ -135,7 +138,7 @@ def _counted(mesh: Mesh, need: _Need, asked: _Asked) -> Calibrated:
         return max(float(demand.steps[-1]) for demand in _demands(each, asked))
 
     accurate = need._replace(steps=need.accurate)
-    states, solved = int(need.states.flat[0]), float(need.solved.mean())
+    states, solved = int(np.max(need.states)), float(need.solved.mean())
     return Calibrated(mesh, most(need), most(accurate), states, solved)
 
 
@@ -184,8 +187,7 @@ def _first_steps(asked: _Asked, fine: int) -> list[np.ndarray]:
     even = _uniform(asked.schedule, fine)
     if math.isfinite(asked.steps.stable):
         return even
-    events = build_mesh(asked.schedule, asked.dosing).clock
-    rows = zip(even, map(np.unique, events), strict=True)
+    rows = zip(even, map(np.unique, asked.events), strict=True)
     return [np.union1d(row, _layers(each)) for row, each in rows]
 
 
@@ -197,17 +199,16 @@ def _layers(events: Float[np.ndarray, " event"]) -> Float[np.ndarray, " time"]:
 
 def _placed(need: _Need, asked: _Asked) -> Mesh:
     """The mesh of the events with the needed sub-steps between them."""
-    events = build_mesh(asked.schedule, asked.dosing).clock
+    events = list(asked.events)
     if asked.share is not None:
-        events = [np.unique(events)] * asked.schedule.subjects
+        events = [np.unique(asked.events)] * asked.schedule.subjects
     pairs = zip(_demands(need, asked), events, strict=True)
     return build_mesh(asked.schedule, asked.dosing, [_place(*pair) for pair in pairs])
 
 
 def _demands(need: _Need, asked: _Asked) -> list[_Demand]:
     """Of every subject; with a share, one for all."""
-    count = asked.schedule.subjects
-    events = build_mesh(asked.schedule, asked.dosing).clock
+    count, events = asked.schedule.subjects, asked.events
     if asked.share is None:
         return [_demand(need, [s], events[s], 1.0) for s in range(count)]
     return [_demand(need, range(count), np.unique(events), asked.share)] * count

@@ -20,10 +20,10 @@ Method = Literal["mesh", "rosenbrock"]
 
 
 class Chosen(NamedTuple):
-    """How the mesh is crossed, the mesh, and the words that say why."""
+    """The mesh, how it is crossed, and the words that say why."""
 
-    method: Method
     mesh: Mesh
+    method: Method
     reason: str
 
 
@@ -45,19 +45,19 @@ def choose(
     except UnsolvedError:
         rosenbrock = calibrated(*asked, Rosenbrock(), share)
         reason = "explicit steps solve no pilot, however short"
-        return Chosen("rosenbrock", rosenbrock.mesh, reason)
+        return Chosen(rosenbrock.mesh, "rosenbrock", reason)
     ratio = dearer(explicit.states)
     enough = explicit.solved >= (share or 1.0)
     if enough and explicit.steps <= ratio * explicit.accurate:
-        return Chosen("mesh", explicit.mesh, _bound(explicit))
+        return Chosen(explicit.mesh, "mesh", _bound(explicit))
     return _cheaper(explicit, calibrated(*asked, Rosenbrock(), share), ratio, enough)
 
 
 def dearer(states: int) -> float:
     """What a Rosenbrock step costs, in explicit ones, with gradient.
 
-    Measured: 1.8 (imak_core, 6 states), 3.9 (a receptor, 5 states: `benchmarks/`
-    `stiff.py`), 11.8 (imak_full, 19 states), on one core with 33 subjects.
+    Measured on one core with 33 subjects: 1.8 (imak_core, 6 states), 5.2 (a receptor,
+    5 states: `benchmarks/stiff.py`), 11.8 (imak_full, 19 states).
     """
     return 2.0 + states / 2
 
@@ -69,11 +69,11 @@ def _cheaper(
     steps, fewer = explicit.steps, rosenbrock.steps
     if not enough and rosenbrock.solved > explicit.solved:
         said = f"explicit steps solve {explicit.solved:.0%} of the pilots"
-        return Chosen("rosenbrock", rosenbrock.mesh, said)
+        return Chosen(rosenbrock.mesh, "rosenbrock", said)
     said = f"{steps:.0f} explicit steps against {fewer:.0f} that cost {ratio:g} times"
     if steps > ratio * fewer:
-        return Chosen("rosenbrock", rosenbrock.mesh, said)
-    return Chosen("mesh", explicit.mesh, said)
+        return Chosen(rosenbrock.mesh, "rosenbrock", said)
+    return Chosen(explicit.mesh, "mesh", said)
 
 
 def _bound(explicit: Calibrated) -> str:

@@ -8,12 +8,9 @@ from typing import Any, ClassVar
 
 import diffrax
 import equinox as eqx
-from jaxtyping import Array, Float
 
 from imak_pkpd.solve.rosenbrock import RODAS, RosenbrockTableau, rosenbrock_step
 from imak_pkpd.solve.tableau import Vector
-
-Time = Float[Array, ""]
 
 
 class Rodas(diffrax.AbstractAdaptiveSolver):
@@ -26,15 +23,15 @@ class Rodas(diffrax.AbstractAdaptiveSolver):
     def order(self, terms: Any) -> int:
         return 4  # of RODAS; its embedded solution has one less
 
-    def init(self, terms: Any, t0: Time, t1: Time, y0: Vector, args: Any) -> None:
+    def init(self, terms: Any, t0: Any, t1: Any, y0: Any, args: Any) -> None:
         return None
 
     def step(
         self,
         terms: Any,
-        t0: Time,
-        t1: Time,
-        y0: Vector,
+        t0: Any,
+        t1: Any,
+        y0: Any,
         args: Any,
         solver_state: None,
         made_jump: Any,
@@ -44,5 +41,5 @@ class Rodas(diffrax.AbstractAdaptiveSolver):
         ends = {"y0": y0, "y1": state}
         return state, error, ends, None, diffrax.RESULTS.successful
 
-    def func(self, terms: Any, t0: Time, y0: Vector, args: Any) -> Vector:
+    def func(self, terms: Any, t0: Any, y0: Any, args: Any) -> Vector:
         return terms.vf(t0, y0, args)

@@ -1,11 +1,6 @@
-"""A drug that binds a receptor 1e6 times faster than it is lost: a stiff model.
+"""Patients of the stiff reference model `receptor`, and their states by SciPy."""
 
-IL-2 and its receptor alpha (CD25): 5e10 per M and h, half of the complexes fall apart
-in 1.7 s (Wang & Smith 1987, J Exp Med 166:1055).
-"""
-
-from collections.abc import Callable, Mapping
-from typing import ClassVar, NamedTuple
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +8,8 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from imak_pkpd.data.schedule import Schedule
-from imak_pkpd.model import AbstractModel, Inputs, Scalar, parameter, parameters
+from imak_pkpd.model import Inputs, parameters
+from tests.reference_models.receptor import Bound, Receptor
 from tests.solve.records import Record, dose, other, schedule_of, seen
 
 TIMES = (0.5, 6.0, 23.0, 24.5, 47.0, 96.0)  # h
@@ -26,53 +22,6 @@ USUAL = {
     "ka": 0.3, "ke": 0.4, "k12": 0.1, "k21": 0.01, "kon": 50.0, "koff": 1440.0,
     "kint": 1.0, "kdeg": 0.05, "R0": 5.0,
 }  # fmt: skip
-
-
-class Bound(NamedTuple):
-    depot: Scalar
-    free: Scalar
-    tissue: Scalar
-    receptor: Scalar
-    bound: Scalar
-
-
-class Receptor(AbstractModel):
-    """Amounts in 1 L: nmol and nM are the same number."""
-
-    time = "h"
-    doses: ClassVar[dict[str, str]] = {"drug": "nmol"}
-    outputs: ClassVar[dict[str, str]] = {"concentration": "nM"}
-    ka: Scalar = parameter("1/h", "absorption", "assumed")
-    ke: Scalar = parameter("1/h", "elimination", "assumed")
-    k12: Scalar = parameter("1/h", "into tissue", "assumed")
-    k21: Scalar = parameter("1/h", "out of tissue", "assumed")
-    kon: Scalar = parameter("1/nM/h", "binding", "Wang & Smith 1987")
-    koff: Scalar = parameter("1/h", "unbinding", "Wang & Smith 1987")
-    kint: Scalar = parameter("1/h", "internalisation", "assumed")
-    kdeg: Scalar = parameter("1/h", "turnover of receptors", "assumed")
-    R0: Scalar = parameter("nM", "receptors at rest", "assumed")
-
-    def initial(self, inputs: Inputs) -> Bound:
-        none = jnp.zeros_like(self.R0)
-        return Bound(none, none, none, self.R0, none)
-
-    def dose(self, state: Bound, name: str, amount: Scalar) -> Bound:
-        return state._replace(depot=state.depot + amount)
-
-    def rates(self, t: Scalar, state: Bound, inputs: Inputs) -> Bound:
-        absorbed = self.ka * state.depot
-        binding = self.kon * state.free * state.receptor - self.koff * state.bound
-        outward = self.k12 * state.free - self.k21 * state.tissue
-        return Bound(
-            depot=-absorbed,
-            free=absorbed - self.ke * state.free - outward - binding,
-            tissue=outward,
-            receptor=self.kdeg * (self.R0 - state.receptor) - binding,
-            bound=binding - self.kint * state.bound,
-        )
-
-    def observe(self, t: Scalar, state: Bound, inputs: Inputs) -> Mapping[str, Scalar]:
-        return {"concentration": state.free}
 
 
 def patients(**spread: list[float]) -> Receptor:

@@ -9,7 +9,8 @@ from imak_pkpd.solve.calibrate import calibrated
 from imak_pkpd.solve.choose import choose, dearer
 from imak_pkpd.solve.mesh import declared_dosing
 from imak_pkpd.solve.stepper import Adaptive, Explicit, Rosenbrock
-from tests.solve.receptor import Receptor, patients, schedule
+from tests.reference_models.receptor import Receptor
+from tests.solve.receptor import patients, schedule
 
 DOSING = declared_dosing(Receptor)
 

@@ -16,9 +16,9 @@ from imak_pkpd.solve.rodas import Rodas
 from imak_pkpd.solve.status import SolveStatus
 from imak_pkpd.solve.stepper import Adaptive, Rosenbrock
 from imak_pkpd.solve.trajectory import Prediction, predict, solve
+from tests.reference_models.receptor import Receptor
 from tests.solve.receptor import (
     TIMES,
-    Receptor,
     by_radau,
     eigenvalue_ratio,
     patients,
