@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.fit.fit import overridden
+from imak_pkpd.fit.posterior import settled
 from imak_pkpd.fit.record import RunRecord
 from imak_pkpd.fit.run import POSTERIOR, read_record
 from imak_pkpd.fit.runs_index import changed_since
@@ -28,7 +29,7 @@ Sites = Mapping[str, np.ndarray]
 
 
 class FinishedRun(NamedTuple):
-    """A run folder whose posterior can be used, and its fit file."""
+    """A run folder whose posterior can be used, and its fit file, [solver] settled."""
 
     folder: Path
     record: RunRecord
@@ -73,7 +74,8 @@ def read_finished(folder: Path) -> FinishedRun:
             )
     if "posterior" not in tree.children:
         raise ValueError(f"{folder / POSTERIOR} has no group posterior: fit again")
-    return FinishedRun(folder, record, spec, tree)
+    chosen = record.choices.get("solver", {}).get("method", spec.solver.method)
+    return FinishedRun(folder, record, settled(spec, chosen), tree)
 
 
 def require_patients(run: FinishedRun) -> FinishedRun:

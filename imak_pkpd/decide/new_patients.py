@@ -26,6 +26,7 @@ from imak_pkpd.fit.curves import observed_at
 from imak_pkpd.fit.explain import subject_names
 from imak_pkpd.fit.meshes import event_mesh, finer, needs_mesh
 from imak_pkpd.fit.meshing import individual_models
+from imak_pkpd.fit.posterior import stepper_of
 from imak_pkpd.fit.problem import Problem, data_block, read_problem
 from imak_pkpd.fit.records import Records
 from imak_pkpd.fit.spec import FitSpec
@@ -213,6 +214,7 @@ def _nodes(ahead: Records, population: Sites) -> list[np.ndarray]:
         problem.schedule,
         declared_dosing(problem.model),
         problem.spec.solver.tolerance,
+        stepper_of(problem.spec, problem.model),
     )
     return [np.union1d(*rows) for rows in zip(spread, made.clock, strict=True)]
 

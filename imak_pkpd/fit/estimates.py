@@ -134,6 +134,7 @@ def _followed(
                 schedule,
                 dosing,
                 problem.spec.solver.tolerance,
+                stepper_of(problem.spec, problem.model),
             )
             nodes = [
                 np.union1d(*rows) for rows in zip(nodes, further.clock, strict=True)

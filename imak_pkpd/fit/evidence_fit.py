@@ -6,10 +6,11 @@ from typing import Any
 
 from imak_pkpd.fit.evidence_store import evidence_tree
 from imak_pkpd.fit.fit import overridden, patient_record
+from imak_pkpd.fit.posterior import method_of
 from imak_pkpd.fit.problem import read_model, read_problem
 from imak_pkpd.fit.progress import Progress, Silent
 from imak_pkpd.fit.record import RunRecord, new_record, now
-from imak_pkpd.fit.records import read_records
+from imak_pkpd.fit.records import Records, read_records
 from imak_pkpd.fit.run import POSTERIOR, create_run, recording, update_record
 from imak_pkpd.fit.sampler import plan_of
 from imak_pkpd.fit.spec import FitSpec
@@ -67,4 +68,11 @@ def run_evidence(
         found = weigh(spec, model, progress or Silent(), records)
         tree = evidence_tree(spec, model, found, records)
         write_tree(tree, folder / POSTERIOR)
-        update_record(folder, end=now(), status="finished")
+        choices = {} if records is None else {"solver": _solver(records)}
+        update_record(folder, choices=choices, end=now(), status="finished")
+
+
+def _solver(records: Records) -> dict[str, str]:
+    """How the mesh of the records is crossed, and why."""
+    made = records.problem
+    return {"method": method_of(made.spec, made.model), "why": records.why}

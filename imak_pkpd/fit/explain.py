@@ -6,10 +6,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from numpyro.handlers import seed, substitute
 
-from imak_pkpd.fit.meshes import event_meshes, needs_mesh
-from imak_pkpd.fit.meshing import REFERENCE, Forms
+from imak_pkpd.fit.meshes import alternatives, event_meshes, needs_mesh
+from imak_pkpd.fit.meshing import Forms
 from imak_pkpd.fit.mode import Explain
-from imak_pkpd.fit.posterior import population_model, stepper_of
+from imak_pkpd.fit.posterior import population_model, reference_of, stepper_of
 from imak_pkpd.fit.problem import Problem
 from imak_pkpd.fit.sites import sample_sites
 from imak_pkpd.fit.target import target
@@ -22,7 +22,10 @@ def explain_start(problem: Problem, forms: Forms) -> Explain:
     """A function from a flat position to the sentence that names the failing terms."""
 
     def explain(position: Float[np.ndarray, " d"]) -> str:
-        status, when, rows, facts = _terms(problem, forms, position)
+        for each in alternatives(problem):
+            status, when, rows, facts = _terms(each, forms, position)
+            if not (status == SolveStatus.too_many_steps).any():
+                break
         failed = np.flatnonzero(status)
         return "no start with a finite log-density: " + (
             _unsolved(problem, status, when, int(failed[0]))
@@ -44,7 +47,7 @@ def _terms(
     """Status and time of each solve, log-likelihood of each row and of all facts, by
     the reference."""
     spec, model = problem.spec, problem.model
-    stepper = REFERENCE if needs_mesh(problem) else None
+    stepper = reference_of(spec, model) if needs_mesh(problem) else None
     crossing = stepper or stepper_of(spec, model)
     args = event_meshes(problem).arguments(problem)
     made = target(population_model(spec, model, forms, stepper), args)

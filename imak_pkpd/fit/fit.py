@@ -17,7 +17,7 @@ from imak_pkpd.fit.certificate import Certificate, certify
 from imak_pkpd.fit.checkpoint import Checkpoint, open_checkpoint
 from imak_pkpd.fit.estimation import EstimationBlock
 from imak_pkpd.fit.explain import explain_start
-from imak_pkpd.fit.meshes import arrays_of_meshes, meshes_from_arrays
+from imak_pkpd.fit.meshes import arrays_of_meshes, meshes_from_arrays, with_method
 from imak_pkpd.fit.meshing import (
     DRAWS,
     Meshed,
@@ -185,16 +185,17 @@ def _run(problem: Problem, folder: Path, progress: Progress, force: bool) -> Non
     }
     checkpoint = open_checkpoint(folder / CHECKPOINT, known, machine(), force)
     meshed = _meshed(problem, checkpoint, progress)
+    settled = with_method(problem, meshed.method)
     for repeat in range(REPEATS + 1):
-        draws = _sampled(problem, meshed, folder, repeat, known, progress, force)
+        draws = _sampled(settled, meshed, folder, repeat, known, progress, force)
         progress.stage("checking the solver")
-        certificate = _certificate(problem, meshed, draws)
+        certificate = _certificate(settled, meshed, draws)
         if certificate is None or certificate.certified or repeat == REPEATS:
             break
         progress.stage("the mesh is too coarse: halving it and sampling again")
-        meshed = meshed._replace(meshes=meshed.meshes.halved(problem))
+        meshed = meshed._replace(meshes=meshed.meshes.halved(settled))
     progress.stage("predicting and writing the posterior")
-    tree = result_tree(problem, meshed.forms, meshed.meshes, draws, certificate)
+    tree = result_tree(problem, meshed, draws, certificate)
     write_tree(tree, folder / POSTERIOR)
     update_record(
         folder,
@@ -214,7 +215,11 @@ def _meshed(problem: Problem, checkpoint: Checkpoint, progress: Progress) -> Mes
         made = make_meshes(problem, forms, explain_start(problem, forms))
         checkpoint.write(
             "mesh",
-            {"potentials": made.start.potentials, "forms": dict(made.forms)},
+            {
+                "potentials": made.start.potentials,
+                "forms": dict(made.forms),
+                "solver": _solver(made),
+            },
             {
                 "positions": made.start.positions,
                 "scale": made.start.scale,
@@ -224,7 +229,8 @@ def _meshed(problem: Problem, checkpoint: Checkpoint, progress: Progress) -> Mes
         return made
     header, arrays = stored
     start = Start(arrays["positions"], arrays["scale"], tuple(header["potentials"]))
-    return Meshed(meshes_from_arrays(problem, arrays), header["forms"], start, None)
+    meshes = meshes_from_arrays(problem, arrays)
+    return Meshed(meshes, header["forms"], start, None, **header["solver"])
 
 
 def _sampled(
@@ -265,12 +271,18 @@ def _certificate(problem: Problem, meshed: Meshed, draws: Draws) -> Certificate 
     )
 
 
+def _solver(meshed: Meshed) -> dict[str, str]:
+    """How the mesh is crossed, and why."""
+    return {"method": meshed.method, "why": meshed.why}
+
+
 def _choices(meshed: Meshed, certificate: Certificate | None) -> dict[str, Any]:
     """What was decided for this fit, for run.json."""
     meshes = meshed.meshes
     cohorts = {name: each.mesh.nodes for name, each in meshes.cohorts.items()}
     return {
         "forms": dict(meshed.forms),
+        "solver": _solver(meshed),
         "nodes": None if meshes.patients is None else meshes.patients.nodes,
         **({"cohort_nodes": cohorts} if cohorts else {}),
         "certificate": None if certificate is None else certificate.to_dict(),

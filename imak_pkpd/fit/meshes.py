@@ -12,11 +12,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from imak_pkpd.fit.posterior import method_of
+from imak_pkpd.fit.posterior import method_of, settled, stepper_of
 from imak_pkpd.fit.problem import Problem
 from imak_pkpd.fit.virtual import Virtual, unplaced_cohort, virtual_cohort
 from imak_pkpd.model import AbstractModel, AbstractStatic
 from imak_pkpd.solve.calibrate import calibrate, refined
+from imak_pkpd.solve.choose import choose
 from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
 
 HAZARD_STEPS = 64
@@ -53,7 +54,21 @@ def needs_mesh(problem: Problem) -> bool:
     closed form, adaptive or static."""
     if issubclass(problem.model, AbstractStatic):
         return bool(problem.spec.hazards)
-    return method_of(problem.spec, problem.model) == "mesh"
+    return method_of(problem.spec, problem.model) in ("mesh", "rosenbrock")
+
+
+def alternatives(problem: Problem) -> tuple[Problem, ...]:
+    """The problem, and the same as a stiff one where nothing is chosen yet."""
+    stiff = with_method(problem, "rosenbrock")
+    return (
+        (problem, stiff) if stiff is not problem and needs_mesh(problem) else (problem,)
+    )
+
+
+def with_method(problem: Problem, method: str) -> Problem:
+    """The problem with [solver] method settled; itself where that changes nothing."""
+    spec = settled(problem.spec, method)
+    return problem if spec is problem.spec else replace(problem, spec=spec)
 
 
 def event_mesh(problem: Problem) -> Mesh | None:
@@ -65,24 +80,51 @@ def event_mesh(problem: Problem) -> Mesh | None:
     return build_mesh(problem.schedule, declared_dosing(problem.model), steps)
 
 
+class Placed(NamedTuple):
+    """A mesh, the method that crosses it, and why it is that one (of "auto")."""
+
+    mesh: Mesh | None
+    method: str
+    why: str
+
+
+def unplaced(problem: Problem) -> Placed:
+    """The mesh without sub-steps, of a method that needs none."""
+    method = method_of(problem.spec, problem.model)
+    return Placed(event_mesh(problem), method, "")
+
+
 def placed_mesh(
     problem: Problem, pilots: Sequence[AbstractModel], share: float | None = None
-) -> Mesh | None:
-    """The mesh of the patients that `pilots` ask for (see `calibrate`).
+) -> Placed:
+    """The mesh of the patients that `pilots` ask for (see `calibrate`, `choose`).
 
     Where an output is a hazard, with steps for it: nothing else has placed any there.
     """
     if issubclass(problem.model, AbstractStatic):
-        return event_mesh(problem)
+        return unplaced(problem)
     schedule, dosing = problem.schedule, declared_dosing(problem.model)
-    tolerance = problem.spec.solver.tolerance
-    mesh = calibrate(pilots, schedule, dosing, tolerance, share=share)
+    asked = (pilots, schedule, dosing, problem.spec.solver.tolerance)
+    if problem.spec.solver.method == "auto":
+        found = Placed(*choose(*asked, share))
+    else:
+        stepper = stepper_of(problem.spec, problem.model)
+        method = method_of(problem.spec, problem.model)
+        found = Placed(
+            calibrate(*asked, stepper, share), method, "as the fit file says"
+        )
+    return found._replace(mesh=_with_hazards(problem, found.mesh))
+
+
+def _with_hazards(problem: Problem, mesh: Mesh | None) -> Mesh | None:
+    """The mesh with steps on which hazards are integrated, where there are some."""
     steps = _hazard_steps(problem)
-    if steps is None:
+    if steps is None or mesh is None:
         return mesh
     rows = zip(np.asarray(mesh.clock), steps, strict=True)
     every = [np.union1d(row, own) for row, own in rows]
-    return build_mesh(schedule, dosing, every, mesh.steady_steps)
+    dosing = declared_dosing(problem.model)
+    return build_mesh(problem.schedule, dosing, every, mesh.steady_steps)
 
 
 def reference_mesh(problem: Problem, mesh: Mesh | None) -> Mesh | None:

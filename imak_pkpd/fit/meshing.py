@@ -23,15 +23,17 @@ from imak_pkpd.fit.certificate import (
 )
 from imak_pkpd.fit.meshes import (
     Meshes,
-    event_mesh,
+    Placed,
     fit_cohorts,
     needs_mesh,
     placed_mesh,
     reference_mesh,
+    unplaced,
+    with_method,
 )
 from imak_pkpd.fit.mode import Explain
 from imak_pkpd.fit.pilot_forms import pilot_choices, restated
-from imak_pkpd.fit.posterior import population_model, unsolved
+from imak_pkpd.fit.posterior import population_model, reference_of, unsolved
 from imak_pkpd.fit.problem import Problem
 from imak_pkpd.fit.sites import sample_sites
 from imak_pkpd.fit.start import (
@@ -44,19 +46,16 @@ from imak_pkpd.fit.start import (
 from imak_pkpd.fit.target import Target, constrain_draws, target
 from imak_pkpd.model import AbstractModel
 from imak_pkpd.population.omega import Form
-from imak_pkpd.solve.mesh import Mesh
-from imak_pkpd.solve.stepper import Adaptive
 
 HALVINGS = 4  # a mesh 16 times finer than calibrated is the wrong tool
 PILOTS = 8  # Laplace draws that place the sub-steps
-REFERENCE = Adaptive(1e-8, 1e-8)  # 1e-6 of the certificate's own limit of 0.01
 
 Forms = Mapping[str, Form]
 
 
 class Meshed(NamedTuple):
-    """The meshes, the forms of the effects, the chains' start, and the certificate of
-    the meshes near the mode.
+    """The meshes, the forms of the effects, the chains' start, the certificate of the
+    meshes near the mode, and how the patients' mesh is crossed and why.
 
     `certificate` is None without a mesh of ours: closed form, adaptive, static.
     """
@@ -65,6 +64,8 @@ class Meshed(NamedTuple):
     forms: Forms
     start: Start
     certificate: Certificate | None
+    method: str
+    why: str
 
 
 def needs_certificate(problem: Problem) -> bool:
@@ -74,14 +75,14 @@ def needs_certificate(problem: Problem) -> bool:
 
 def make_meshes(problem: Problem, forms: Forms, explain: Explain) -> Meshed:
     """The meshes that a fit begins with, and the start of its chains."""
-    spec = problem.spec
-    first = Meshes(_first_mesh(problem, forms), fit_cohorts(problem))
-    args = first.arguments(problem)
+    found = _first_mesh(problem, forms)
+    first = Meshes(found.mesh, fit_cohorts(problem))
+    args, spec = first.arguments(problem), with_method(problem, found.method).spec
     made = target(population_model(spec, problem.model, forms), args)
     key = jax.random.key(spec.estimation.seed)
     start = make_start(made, args, spec.estimation, key, explain=explain)
-    forms, start = _informed(problem, forms, first, start)
-    meshed = Meshed(first, forms, start, None)
+    forms, start = _informed(with_method(problem, found.method), forms, first, start)
+    meshed = Meshed(first, forms, start, None, found.method, found.why)
     if not needs_certificate(problem):
         return meshed
     own = target(population_model(spec, problem.model, forms), args)
@@ -89,9 +90,11 @@ def make_meshes(problem: Problem, forms: Forms, explain: Explain) -> Meshed:
     if needs_mesh(problem):
         values = constrain_draws(own, args, draws[None, :PILOTS], unsolved)
         sites = {name: value[0] for name, value in values.items()}
-        placed = first._replace(patients=_placed(problem, forms, sites))
-        meshed = meshed._replace(meshes=placed)
-    return certified(problem, meshed, draws)
+        # Chosen anew: what is stiff at the prior medians need not be near the mode.
+        found = _placed(problem, forms, sites)
+        placed = first._replace(patients=found.mesh)
+        meshed = Meshed(placed, forms, start, None, found.method, found.why)
+    return certified(with_method(problem, meshed.method), meshed, draws)
 
 
 def _informed(
@@ -116,16 +119,14 @@ def _informed(
     return better, start_at(onto, args, mode, spec.estimation, key)
 
 
-def _first_mesh(problem: Problem, forms: Forms) -> Mesh | None:
+def _first_mesh(problem: Problem, forms: Forms) -> Placed:
     """Good at the prior medians: enough to climb to the mode."""
     if not needs_mesh(problem):
-        return event_mesh(problem)
+        return unplaced(problem)
     return placed_mesh(problem, [prior_pilot(problem, forms)])
 
 
-def _placed(
-    problem: Problem, forms: Forms, sites: Mapping[str, np.ndarray]
-) -> Mesh | None:
+def _placed(problem: Problem, forms: Forms, sites: Mapping[str, np.ndarray]) -> Placed:
     """The mesh of the patients for the first draws of `sites`."""
     return placed_mesh(problem, individual_models(problem, forms, sites, range(PILOTS)))
 
@@ -158,7 +159,8 @@ def mesh_likelihood(problem: Problem, forms: Forms, meshes: Meshes) -> Likelihoo
 def reference_likelihood(problem: Problem, forms: Forms, meshes: Meshes) -> Likelihood:
     """The same by the adaptive reference: patients on their `reference_mesh`, cohorts
     from node to node, where their estimands are read."""
-    function = population_model(problem.spec, problem.model, forms, REFERENCE)
+    stepper = reference_of(problem.spec, problem.model)
+    function = population_model(problem.spec, problem.model, forms, stepper)
     patients = reference_mesh(problem, meshes.patients)
     args = meshes._replace(patients=patients).arguments(problem)
     return likelihood_by_term(target(function, args), args)

@@ -23,9 +23,11 @@ from imak_pkpd.population.form import resolve_forms
 from imak_pkpd.population.individual import Individuals
 from imak_pkpd.population.omega import Form
 from imak_pkpd.solve.mesh import Mesh
-from imak_pkpd.solve.stepper import AbstractStepper, default_stepper
+from imak_pkpd.solve.rodas import Rodas
+from imak_pkpd.solve.stepper import AbstractStepper, Adaptive, default_stepper
 from imak_pkpd.solve.trajectory import predict
 
+REFERENCE = 1e-8  # tolerance: 1e-6 of the certificate's own limit of 0.01
 SOLVED = ("log_likelihood", "solve_status", "fact_log_likelihood")
 """The named values that need a solve."""
 
@@ -124,7 +126,8 @@ def _virtual(
 
 
 def method_of(spec: FitSpec, model: type[AnyModel]) -> str:
-    """closed, mesh or adaptive: "auto" is closed where the model is linear.
+    """closed, mesh, rosenbrock or adaptive: "auto" is closed where the model is linear,
+    and mesh until it is settled (`settled`).
 
     A hazard is integrated on the steps of a mesh, whose certificate then holds for it.
     """
@@ -137,6 +140,26 @@ def method_of(spec: FitSpec, model: type[AnyModel]) -> str:
     if spec.solver.method == "auto":
         return "closed" if linear and not spec.hazards else "mesh"
     return spec.solver.method
+
+
+def settled(spec: FitSpec, method: str) -> FitSpec:
+    """The spec with "auto" replaced by what was chosen for its mesh.
+
+    Explicit steps are what "auto" means before any choice: the spec is then the same.
+    """
+    if spec.solver.method != "auto" or method != "rosenbrock":
+        return spec
+    solver = spec.solver.model_copy(update={"method": method})
+    return spec.model_copy(update={"solver": solver})
+
+
+def reference_of(
+    spec: FitSpec, model: type[AnyModel], tolerance: float = REFERENCE
+) -> Adaptive:
+    """The adaptive solver beside the mesh: one for stiff models where the mesh is."""
+    if method_of(spec, model) == "rosenbrock":
+        return Adaptive(tolerance, tolerance, solver=Rodas())
+    return Adaptive(tolerance, tolerance)
 
 
 def stepper_of(spec: FitSpec, model: type[AnyModel]) -> AbstractStepper:

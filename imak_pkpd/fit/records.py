@@ -20,10 +20,11 @@ from imak_pkpd.fit.meshes import (
     needs_mesh,
     placed_mesh,
     reference_mesh,
+    with_method,
 )
-from imak_pkpd.fit.meshing import REFERENCE, Forms, individual_models
+from imak_pkpd.fit.meshing import Forms, individual_models
 from imak_pkpd.fit.over_draws import LANES, over_draws
-from imak_pkpd.fit.posterior import population_model, sample_all
+from imak_pkpd.fit.posterior import population_model, reference_of, sample_all
 from imak_pkpd.fit.problem import Problem
 from imak_pkpd.fit.sites import draws_of, sample_sites
 from imak_pkpd.fit.spec import FitSpec
@@ -36,11 +37,13 @@ from imak_pkpd.solve.stepper import AbstractStepper
 
 
 class Records(NamedTuple):
-    """Patients on a mesh made for the prior (None: no ODE)."""
+    """Patients on a mesh made for the prior (None: no ODE); `why` it is crossed as the
+    problem's [solver] says."""
 
     problem: Problem
     forms: Forms
     mesh: Mesh | None
+    why: str = ""
 
     def sample_prior(self, cohorts: Mapping[str, Virtual]) -> None:
         """The NumPyro sites of patients and cohorts."""
@@ -59,8 +62,8 @@ class Records(NamedTuple):
 
     def terms(self, sites: Sites, reference: bool = False) -> dict[str, np.ndarray]:
         """`log_likelihood` and `solve_status`, both [draw, subject]."""
-        stepper = REFERENCE if reference else None
         made, forms = self.problem, tuple(self.forms.items())
+        stepper = reference_of(made.spec, made.model) if reference else None
         run = _program(made.spec, made.model, forms, stepper, made.schedule.subjects)
         mesh = reference_mesh(made, self.mesh) if reference else self.mesh
         args = jax.tree.map(jnp.asarray, (made.schedule, mesh))
@@ -93,7 +96,9 @@ def read_records(problem: Problem) -> Records:
         return Records(problem, forms, event_mesh(problem))
     drawn = draws_of(_prior(problem, forms), PILOTS, problem.spec.estimation.seed)
     pilots = individual_models(problem, forms, drawn, range(PILOTS))
-    return Records(problem, forms, placed_mesh(problem, pilots, SHARE))
+    found = placed_mesh(problem, pilots, SHARE)
+    settled = with_method(problem, found.method)
+    return Records(settled, forms, found.mesh, found.why)
 
 
 def _prior(problem: Problem, forms: Forms) -> Callable[[], object]:

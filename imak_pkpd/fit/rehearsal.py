@@ -5,11 +5,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from imak_pkpd.fit.explain import explain_start
-from imak_pkpd.fit.meshes import event_meshes, needs_mesh
-from imak_pkpd.fit.meshing import REFERENCE
-from imak_pkpd.fit.posterior import effect_forms, population_model
+from imak_pkpd.fit.meshes import alternatives, event_meshes, needs_mesh
+from imak_pkpd.fit.meshing import Forms
+from imak_pkpd.fit.posterior import effect_forms, population_model, reference_of
 from imak_pkpd.fit.problem import Problem
 from imak_pkpd.fit.sampler import Plan, plan_of
 from imak_pkpd.fit.target import prior_median, target
@@ -32,13 +33,27 @@ class Rehearsal(NamedTuple):
 def rehearse(problem: Problem) -> Rehearsal:
     """One evaluation of the posterior by the reference solver."""
     forms = effect_forms(problem.spec, problem.schedule)
-    stepper = REFERENCE if needs_mesh(problem) else None
-    function = population_model(problem.spec, problem.model, forms, stepper)
-    args = event_meshes(problem).arguments(problem)
-    made = target(function, args)
-    position = prior_median(made, args)
-    value = -float(jax.jit(made.potential)(jnp.asarray(position), args))
+    for each in alternatives(problem):
+        size, position, value = _evaluated(each, forms)
+        if np.isfinite(value):
+            break
     finite = np.isfinite(value)
     complaint = "" if finite else explain_start(problem, forms)(position)
     spec = problem.spec
-    return Rehearsal(made.size, value, complaint, plan_of(spec), spec.double_use)
+    return Rehearsal(size, value, complaint, plan_of(spec), spec.double_use)
+
+
+def _evaluated(
+    problem: Problem, forms: Forms
+) -> tuple[int, Float[np.ndarray, " d"], float]:
+    """Dimensions, the position of the prior medians, and the log density there."""
+    spec, model = problem.spec, problem.model
+    stepper = reference_of(spec, model) if needs_mesh(problem) else None
+    args = event_meshes(problem).arguments(problem)
+    made = target(population_model(spec, model, forms, stepper), args)
+    position = prior_median(made, args)
+    return (
+        made.size,
+        position,
+        -float(jax.jit(made.potential)(jnp.asarray(position), args)),
+    )

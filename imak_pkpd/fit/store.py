@@ -15,10 +15,15 @@ from imak_pkpd.fit.certificate import Certificate
 from imak_pkpd.fit.estimates import estimand_group
 from imak_pkpd.fit.explain import subject_names
 from imak_pkpd.fit.joint_store import of_facts
-from imak_pkpd.fit.meshes import Meshes, event_mesh, needs_mesh
-from imak_pkpd.fit.meshing import Forms
+from imak_pkpd.fit.meshes import event_mesh, needs_mesh, with_method
+from imak_pkpd.fit.meshing import Forms, Meshed
 from imak_pkpd.fit.patient_groups import patient_groups, predictive_group, rows_of
-from imak_pkpd.fit.posterior import population_model, sample_all, unsolved
+from imak_pkpd.fit.posterior import (
+    population_model,
+    reference_of,
+    sample_all,
+    unsolved,
+)
 from imak_pkpd.fit.problem import Problem
 from imak_pkpd.fit.provenance import versions
 from imak_pkpd.fit.sample import Draws
@@ -35,24 +40,27 @@ from imak_pkpd.fit.tree import (
     statistics_groups,
 )
 from imak_pkpd.fit.virtual import Virtual
-from imak_pkpd.solve.stepper import Adaptive
 
 PREDICTED = 100  # draws per chain that are simulated: percentiles need no more
 PRIOR_DRAWS = 400  # draws of the prior; their 2.5 % points rest on ten draws
 PRIOR_SIMULATED = 100  # of which so many are simulated, by the adaptive solver
-PRIOR_SOLVER = Adaptive(1e-6, 1e-6)  # far below any residual error
+PRIOR_TOLERANCE = 1e-6  # far below any residual error
 
 DRAW = ("chain", "draw")
 
 
 def result_tree(
-    problem: Problem,
-    forms: Forms,
-    meshes: Meshes,
+    asked: Problem,
+    meshed: Meshed,
     draws: Draws,
     certificate: Certificate | None,
 ) -> xr.DataTree:
-    """The tree that `posterior.nc` holds; groups as in `tree.GROUPS`."""
+    """The tree that `posterior.nc` holds; groups as in `tree.GROUPS`.
+
+    `asked` is the problem as its fit file says it, before its mesh was chosen.
+    """
+    problem, forms = with_method(asked, meshed.method), meshed.forms
+    meshes = meshed.meshes
     function = population_model(problem.spec, problem.model, forms)
     args, mesh = meshes.arguments(problem), meshes.patients
     made = target(function, args)
@@ -77,7 +85,7 @@ def result_tree(
         "prior_predictive": prior_replicates,
     }
     names = {"subject": subject_names(problem), "output": [*problem.spec.output]}
-    attributes = _attributes(problem, certificate, draws)
+    attributes = _attributes(asked, certificate, draws)
     if meshes.cohorts:
         facts = of_facts(problem.spec, meshes.cohorts, values, prior)
         groups |= facts.groups
@@ -122,7 +130,8 @@ def _prior(
     A mesh made for the posterior fails on prior draws: the adaptive solver is used.
     """
     spec, model, schedule = problem.spec, problem.model, problem.schedule
-    stepper = PRIOR_SOLVER if needs_mesh(problem) else None
+    reference = reference_of(spec, model, PRIOR_TOLERANCE)
+    stepper = reference if needs_mesh(problem) else None
     simulator = Simulator(spec, model, forms, stepper)
     number = spec.estimation.seed + 2
     prior = partial(sample_all, spec, model, forms, schedule, cohorts)

@@ -1,12 +1,13 @@
 """Sub-steps of the mesh: placed where pilot solves say that the error is made.
 
-A fine uniform mesh is marched once at every pilot (parameter sets of all subjects).
-The embedded error e of a step of length h says that a step of h·(tolerance / e)^(1/p)
-would just do, with p = 5 the order of the error of Tsit5's embedded pair; the largest
-need over pilots is met everywhere, and no step is longer than the stability bound.
+A fine mesh is marched once at every pilot (parameter sets of all subjects). The
+embedded error e of a step of length h says that a step of h·(tolerance / e)^(1/p) would
+just do, with p its order (`Steps`); the largest need over pilots is met everywhere, and
+no step of an explicit method is longer than its stability bound.
 """
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,42 +15,73 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.model import AbstractModel, Dosing
 from imak_pkpd.solve.march import March, Stop, inputs_of, march
 from imak_pkpd.solve.mesh import Mesh, build_mesh
-from imak_pkpd.solve.stepper import AbstractStepper, Crossing, Explicit
+from imak_pkpd.solve.stepper import AbstractStepper, Crossing, Explicit, Steps
 from imak_pkpd.solve.subject import at_setting
 from imak_pkpd.solve.trajectory import batched
 
-ORDER = 5  # local error of Tsit5's embedded fourth-order solution is O(h^5)
 SAFETY = 0.9  # the usual margin of step-size controllers
-STABLE = 2.5  # |λ|·h; the real stability interval of Tsit5 ends near 3.0
 FINE = 512  # steps of the first mesh over the whole span
 FINEST = 16384  # beyond this an explicit mesh is the wrong tool
+LAYERS = 20  # first steps after an event, each twice as long: from 1e-6 of its interval
+LOOKS = (
+    6  # at most, to place the steps of a stiff model: each finds layers within steps
+)
+CROWDED = 2.0  # a step that should be no more than two is placed well enough
 # A state below this share of its largest value needs no relative accuracy of its own
 # (but for `tops`, of which only the largest value matters).
 NEGLIGIBLE = 1e-9
 
 
 class _Asked(NamedTuple):
-    """For what a mesh is made: patients, dosing, error of a step, and the stepper."""
+    """For what a mesh is made: patients, dosing, the times of their events, error of a
+    step, and the stepper."""
 
     schedule: Schedule
     dosing: Mapping[str, Dosing]
+    events: Float[np.ndarray, "subject node"]
     tolerance: float
     stepper: AbstractStepper
+    steps: Steps
     share: float | None
 
 
 class _Need(NamedTuple):
-    """What the pilots ask for, per subject and node of the fine mesh."""
+    """What the pilots ask for, per subject and node of the fine mesh.
+
+    `steps` are per time; `accurate` those of them that accuracy alone asks for;
+    `states` is how many states there are.
+    """
 
     clock: Float[Array, "pilot subject node"]
     steps: Float[Array, "pilot subject node"]
+    accurate: Float[Array, "pilot subject node"]
     solved: Float[Array, "pilot subject"]
+    states: Int[Array, "pilot subject"]
+
+
+class _Demand(NamedTuple):
+    """How many steps a subject asks for from its first event up to each time."""
+
+    clock: Float[np.ndarray, " time"]
+    steps: Float[np.ndarray, " time"]
+
+
+class Calibrated(NamedTuple):
+    """A mesh, the steps that its neediest subject asks for, those of them that accuracy
+    alone asks for, the number of states, and the share of pilots and subjects that were
+    solved."""
+
+    mesh: Mesh
+    steps: float
+    accurate: float
+    states: int
+    solved: float
 
 
 def calibrate(
@@ -67,45 +99,119 @@ def calibrate(
     pilots and subjects would ask for at the most: for subjects that stand for others.
     Raises a `ValueError` when no pilot can be solved.
     """
-    asked = _Asked(schedule, dosing, tolerance, stepper or Explicit(), share)
-    need = _first_needs(pilots, asked)
-    coarse = _placed(need, asked)
-    # Once more on the mesh just placed: a long first step hides what is inside it.
-    need = _needs(pilots, coarse, asked)
-    return _placed(need, asked) if need.solved.any(0).all() else coarse
+    crossing = stepper or Explicit()
+    return calibrated(pilots, schedule, dosing, tolerance, crossing, share).mesh
+
+
+def calibrated(
+    pilots: Sequence[AbstractModel],
+    schedule: Schedule,
+    dosing: Mapping[str, Dosing],
+    tolerance: float,
+    stepper: AbstractStepper,
+    share: float | None = None,
+) -> Calibrated:
+    """The mesh of `calibrate`, and how many steps were asked for."""
+    if stepper.steps is None:
+        raise ValueError(
+            f"{type(stepper).__name__} crosses intervals of any length: its mesh has "
+            "no sub-steps to place, use `build_mesh`"
+        )
+    events = np.asarray(build_mesh(schedule, dosing).clock)
+    asked = _Asked(schedule, dosing, events, tolerance, stepper, stepper.steps, share)
+    need = _refuse_endless(_first_needs(pilots, asked), asked)
+    # Looked at once more on the mesh just placed: a long first step hides what is
+    # inside it. Where stability does not bound a step, it may hide much.
+    for _ in range(1 if math.isfinite(asked.steps.stable) else LOOKS):
+        mesh = _placed(need, asked)
+        again = _needs(pilots, mesh, asked)
+        if not again.solved.any(0).all():
+            return _counted(mesh, need, asked)
+        need = again
+        if math.isinf(asked.steps.stable) and _crowded(need) <= CROWDED:
+            break
+    return _counted(_placed(need, asked), need, asked)
+
+
+def _counted(mesh: Mesh, need: _Need, asked: _Asked) -> Calibrated:
+    def most(each: _Need) -> float:
+        return max(float(demand.steps[-1]) for demand in _demands(each, asked))
+
+    accurate = need._replace(steps=need.accurate)
+    states, solved = int(np.max(need.states)), float(need.solved.mean())
+    return Calibrated(mesh, most(need), most(accurate), states, solved)
+
+
+def _crowded(need: _Need) -> float:
+    """How many steps the neediest step should be, of pilots that can be solved."""
+    each = need.steps[..., :-1] * np.diff(need.clock, axis=-1)
+    return float(each[need.solved].max(initial=0.0))
 
 
 def _first_needs(pilots: Sequence[AbstractModel], asked: _Asked) -> _Need:
     """Needs on the coarsest uniform mesh that solves every subject at some pilot."""
-    schedule, fine = asked.schedule, FINE
+    fine = FINE
     while fine <= FINEST:
-        mesh = build_mesh(schedule, asked.dosing, _uniform(schedule, fine))
+        mesh = build_mesh(asked.schedule, asked.dosing, _first_steps(asked, fine))
         need = _needs(pilots, mesh, asked)
         if need.solved.any(0).all():
             return need
         fine *= 4
     hopeless = np.flatnonzero(~need.solved.any(0))
-    raise ValueError(
-        f"no pilot solves subject number {hopeless[0] + 1} even with {FINEST} steps: "
-        "the priors may allow impossible rates, or the model is stiff "
-        '(try [solver] method = "adaptive")'
+    raise _unsolved(
+        f"no pilot solves subject number {hopeless[0] + 1} even with {FINEST} steps"
     )
+
+
+def _refuse_endless(need: _Need, asked: _Asked) -> _Need:
+    """The need itself; an error where it asks for more steps than can be made."""
+    most = max(float(demand.steps[-1]) for demand in _demands(need, asked))
+    if math.isfinite(asked.steps.stable) and most > FINEST:
+        raise _unsolved(f"the pilots ask for {most:.3g} steps, {FINEST} at the most")
+    return need
+
+
+def _unsolved(what: str) -> "UnsolvedError":
+    return UnsolvedError(
+        f"{what}: the priors may allow impossible rates, or the model is stiff "
+        '(try [solver] method = "rosenbrock", or "adaptive")'
+    )
+
+
+class UnsolvedError(ValueError):
+    """No mesh that is fine enough for the stepper was found."""
+
+
+def _first_steps(asked: _Asked, fine: int) -> list[np.ndarray]:
+    """So many equal steps; where stability does not bound them, layers after events."""
+    even = _uniform(asked.schedule, fine)
+    if math.isfinite(asked.steps.stable):
+        return even
+    rows = zip(even, map(np.unique, asked.events), strict=True)
+    return [np.union1d(row, _layers(each)) for row, each in rows]
+
+
+def _layers(events: Float[np.ndarray, " event"]) -> Float[np.ndarray, " time"]:
+    """Times after each event at halves, quarters, ... of the interval that follows."""
+    shares = 0.5 ** np.arange(1, LAYERS + 1)
+    return (events[:-1, None] + np.diff(events)[:, None] * shares).ravel()
 
 
 def _placed(need: _Need, asked: _Asked) -> Mesh:
     """The mesh of the events with the needed sub-steps between them."""
-    schedule, dosing = asked.schedule, asked.dosing
-    events = build_mesh(schedule, dosing).clock
+    events = list(asked.events)
+    if asked.share is not None:
+        events = [np.unique(asked.events)] * asked.schedule.subjects
+    pairs = zip(_demands(need, asked), events, strict=True)
+    return build_mesh(asked.schedule, asked.dosing, [_place(*pair) for pair in pairs])
+
+
+def _demands(need: _Need, asked: _Asked) -> list[_Demand]:
+    """Of every subject; with a share, one for all."""
+    count, events = asked.schedule.subjects, asked.events
     if asked.share is None:
-        steps = [
-            _place(need, np.array([s]), events[s], 1.0)
-            for s in range(schedule.subjects)
-        ]
-    else:
-        everyone, any_event = np.arange(schedule.subjects), np.unique(events)
-        common = _place(need, everyone, any_event, asked.share)
-        steps = [common] * schedule.subjects
-    return build_mesh(schedule, dosing, steps)
+        return [_demand(need, [s], events[s], 1.0) for s in range(count)]
+    return [_demand(need, range(count), np.unique(events), asked.share)] * count
 
 
 def refined(mesh: Mesh, schedule: Schedule, dosing: Mapping[str, Dosing]) -> Mesh:
@@ -127,6 +233,7 @@ def _uniform(schedule: Schedule, steps: int) -> list[np.ndarray]:
 def _needs(pilots: Sequence[AbstractModel], mesh: Mesh, asked: _Asked) -> _Need:
     """One march of the fine mesh per pilot."""
     schedule, stepper, tolerance = asked.schedule, asked.stepper, asked.tolerance
+    order, stable = asked.steps
 
     def one(model: AbstractModel, here: Schedule, grid: Mesh) -> _Need:
         path = march(model, here, grid, stepper)
@@ -134,13 +241,17 @@ def _needs(pilots: Sequence[AbstractModel], mesh: Mesh, asked: _Asked) -> _Need:
         floor = _negligible(model, path) * size.max(0) + 1e-300
         relative = jnp.max(jnp.abs(path.error) / (size + floor), -1)
         h = jnp.where(path.stops.length > 0, path.stops.length, jnp.inf)
-        per_time = (relative / (SAFETY * tolerance)) ** (1 / ORDER) / h
-        fastest = lambda s, y: _speed(model, here, path.unravel, s, y, stepper)  # noqa: E731
-        speed = jax.vmap(fastest)(path.stops, path.after)
+        accurate = (relative / (SAFETY * tolerance)) ** (1 / order) / h
         clock = path.stops.time + path.stops.shift
-        needed = jnp.maximum(per_time, speed / STABLE)
+        needed = accurate
+        if math.isfinite(stable):
+            fastest = lambda s, y: _speed(model, here, path.unravel, s, y, stepper)  # noqa: E731
+            speed = jax.vmap(fastest)(path.stops, path.after)
+            needed = jnp.maximum(accurate, speed / stable)
+        known = lambda x: jnp.where(jnp.isfinite(needed), x, 0.0)  # noqa: E731
         solved = (path.status == 0) & jnp.all(jnp.isfinite(needed))
-        return _Need(clock, jnp.where(jnp.isfinite(needed), needed, 0.0), solved)
+        states = jnp.asarray(path.after.shape[-1])
+        return _Need(clock, known(needed), known(accurate), solved, states)
 
     run = jax.jit(lambda m, s, g: jax.vmap(one, in_axes=(batched(m), 0, 0))(m, s, g))
     found = [jax.tree.map(np.asarray, run(m, schedule, mesh)) for m in pilots]
@@ -182,13 +293,11 @@ def _speed(
     return scale * norm ** (1 / 8)
 
 
-def _place(
-    need: _Need, subjects: np.ndarray, events: np.ndarray, share: float
-) -> np.ndarray:
-    """Sub-step times: equal shares of the need between two events.
-
-    The need at each time is what `share` of the solved pilots of `subjects` ask for.
-    """
+def _demand(
+    need: _Need, subjects: Sequence[int], events: np.ndarray, share: float
+) -> _Demand:
+    """The need, summed over time: at each time what `share` of the solved pilots of
+    `subjects` ask for."""
     asking = [
         (need.clock[pilot, s], need.steps[pilot, s])
         for s in subjects
@@ -201,7 +310,12 @@ def _place(
         steps[np.searchsorted(clock, middle, "right") - 1] for clock, steps in asking
     ]
     density = np.quantile(np.stack(each), share, axis=0)
-    total = np.concatenate([[0.0], np.cumsum(density * np.diff(grid))])
+    return _Demand(grid, np.concatenate([[0.0], np.cumsum(density * np.diff(grid))]))
+
+
+def _place(demand: _Demand, events: np.ndarray) -> np.ndarray:
+    """Sub-step times: equal shares of the demand between two events."""
+    grid, total = demand
     ends = np.interp(np.unique(events), grid, total)
     shares = [
         np.linspace(a, b, max(int(np.ceil(b - a)), 1) + 1)[1:-1]

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from imak_pkpd.solve.curve import Segments, inside
-from imak_pkpd.solve.stepper import OK, AbstractStepper, Crossing, Step, Time
+from imak_pkpd.solve.stepper import OK, TSIT5, AbstractStepper, Crossing, Step, Time
 from imak_pkpd.solve.tableau import Field, Vector, explicit_step
 
 TINY = 1e-140
@@ -53,7 +53,7 @@ class Split(AbstractStepper):
     """Closed forms, one Runge-Kutta step, then what follows from both ends."""
 
     solver: Any = eqx.field(static=True, default_factory=diffrax.Tsit5)
-    subdivides = True
+    steps = TSIT5
 
     def __call__(self, crossing: Crossing, t: Time, y: Vector, h: Time) -> Step:
         start = crossing.unravel(y)

@@ -26,7 +26,8 @@ _ADVICE = {
     SolveStatus.not_finite: "a state became NaN or beyond 1e250: look at the priors of "
     "the parameters named, or refine [solver] tolerance",
     SolveStatus.too_many_steps: "the adaptive solver used all its steps: the model is "
-    "stiff here, or a parameter is far from any plausible value",
+    "stiff here, or a parameter is far from any plausible value; try [solver] method = "
+    '"rosenbrock"',
     SolveStatus.no_steady_state: "no steady state was found: elimination may be slower "
     "than the input at these parameters",
     SolveStatus.past_doses: "a lag or an infusion reaches more steady-state intervals "

@@ -48,7 +48,7 @@ def steady_states(
         empty = jnp.zeros((0, initial.shape[0]))
         fine = jnp.asarray(SolveStatus.ok, jnp.int32)
         return SteadyStates(empty, jnp.zeros(0, bool), fine, jnp.asarray(jnp.inf))
-    pieces = mesh.steady_steps if stepper.subdivides else 1
+    pieces = 1 if stepper.steps is None else mesh.steady_steps
 
     def one(entry: Int[Array, ""]) -> tuple[Vector, Int[Array, ""], Array]:
         record = _Record(

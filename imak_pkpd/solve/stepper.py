@@ -1,14 +1,16 @@
-"""How one interval between two nodes is crossed: four interchangeable steppers.
+"""How one interval between two nodes is crossed: five interchangeable steppers.
 
-`Exact`     closed form, for an `AbstractLinear`.
-`Explicit`  one Runge-Kutta step from a diffrax tableau: the march, fast.
-`Adaptive`  a diffrax solve to a tolerance: the reference.
-`Split`     (in `split.py`) closed forms and one Runge-Kutta step: the longest steps.
+`Exact`       closed form, for an `AbstractLinear`.
+`Explicit`    one Runge-Kutta step from a diffrax tableau: the march, fast.
+`Rosenbrock`  one linearly implicit step: the march of a stiff model.
+`Adaptive`    a diffrax solve to a tolerance: the reference.
+`Split`       (in `split.py`) closed forms and one Runge-Kutta step: the longest steps.
 Each is called for one subject and returns a `Step`.
 """
 
 import abc
 import dataclasses
+import math
 from typing import Any, NamedTuple
 
 import diffrax
@@ -18,6 +20,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int
 
 from imak_pkpd.model.linear import propagate
+from imak_pkpd.solve.rosenbrock import RODAS, RosenbrockTableau, rosenbrock_step
 from imak_pkpd.solve.status import SolveStatus
 from imak_pkpd.solve.steady import Resolution
 from imak_pkpd.solve.subject import InputsAt
@@ -47,10 +50,28 @@ class Crossing(NamedTuple):
         return ravel_pytree(rates)[0]
 
 
-class AbstractStepper(eqx.Module):
-    """Crosses one interval of one subject."""
+class Steps(NamedTuple):
+    """What says how long a step may be: `order`, the power of its length with which the
+    embedded error grows, and `stable`, the largest |λ| h (inf: of any length)."""
 
-    subdivides: eqx.AbstractClassVar[bool]
+    order: int
+    stable: float
+
+
+TSIT5 = Steps(
+    order=5,  # of its embedded fourth-order solution
+    stable=2.5,  # the real stability interval ends near 3.0
+)
+
+
+class AbstractStepper(eqx.Module):
+    """Crosses one interval of one subject.
+
+    `steps` is None where an interval of any length is crossed at once, as exactly as
+    the stepper can.
+    """
+
+    steps: eqx.AbstractClassVar[Steps | None]
 
     @abc.abstractmethod
     def __call__(self, crossing: Crossing, t: Time, y: Vector, h: Time) -> Step:
@@ -76,7 +97,7 @@ class AbstractStepper(eqx.Module):
 class Exact(AbstractStepper):
     """The closed form of a linear model, for any length of interval."""
 
-    subdivides = False
+    steps = None
 
     def __call__(self, crossing: Crossing, t: Time, y: Vector, h: Time) -> Step:
         state = propagate(crossing.model, t, crossing.unravel(y), crossing.inputs(t), h)
@@ -87,11 +108,25 @@ class Explicit(AbstractStepper):
     """One step of an explicit Runge-Kutta method; the mesh bounds its error."""
 
     solver: Any = eqx.field(static=True, default_factory=diffrax.Tsit5)
-    subdivides = True
+    steps = TSIT5
 
     def __call__(self, crossing: Crossing, t: Time, y: Vector, h: Time) -> Step:
         moved = explicit_step(self.solver.tableau, crossing.field, t, y, h)
         return Step(moved.state, moved.error, OK())
+
+
+class Rosenbrock(AbstractStepper):
+    """One linearly implicit step: stable however fast a process is."""
+
+    tableau: RosenbrockTableau = eqx.field(static=True, default=RODAS)
+    steps = Steps(
+        order=4,  # of its embedded third-order solution
+        stable=math.inf,  # L-stable
+    )
+
+    def __call__(self, crossing: Crossing, t: Time, y: Vector, h: Time) -> Step:
+        state, error = rosenbrock_step(self.tableau, crossing.field, t, y, h)
+        return Step(state, error, OK())
 
 
 class Adaptive(AbstractStepper):
@@ -104,7 +139,7 @@ class Adaptive(AbstractStepper):
     adjoint: Any = eqx.field(
         static=True, default_factory=diffrax.RecursiveCheckpointAdjoint
     )
-    subdivides = False
+    steps = None
 
     def both_ways(self) -> "AbstractStepper":
         return dataclasses.replace(self, adjoint=diffrax.DirectAdjoint())
@@ -144,11 +179,13 @@ def OK() -> Int[Array, ""]:  # noqa: N802
 
 
 def default_stepper(method: str) -> AbstractStepper:
-    """The stepper of a [solver] method: closed, mesh or adaptive."""
+    """The stepper of a [solver] method: closed, mesh, rosenbrock or adaptive."""
     match method:
         case "closed":
             return Exact()
         case "mesh":
             return Explicit()
+        case "rosenbrock":
+            return Rosenbrock()
         case _:
             return Adaptive()

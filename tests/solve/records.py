@@ -94,7 +94,7 @@ def mesh_of(
     grid = np.arange(BEGIN, END, SUBSTEP)
     ends = zip(np.asarray(schedule.begin), np.asarray(schedule.end), strict=True)
     extra = [grid[(grid > begin) & (grid < end)] for begin, end in ends]
-    parts = extra if stepper.subdivides else None
+    parts = None if stepper.steps is None else extra
     return build_mesh(schedule, dosing or declared_dosing(kind), parts, STEADY_STEPS)
 
 

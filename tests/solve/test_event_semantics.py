@@ -8,7 +8,13 @@ import pytest
 from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.model import AbstractModel
 from imak_pkpd.model.load import load_model
-from imak_pkpd.solve.stepper import AbstractStepper, Adaptive, Exact, Explicit
+from imak_pkpd.solve.stepper import (
+    AbstractStepper,
+    Adaptive,
+    Exact,
+    Explicit,
+    Rosenbrock,
+)
 from tests.solve.exact import leaves, mesh_of, read_case, schedule_of, worst_errors
 
 CARRIED = {"ALAG2": "LAGT", "F2": "BIOAV", "R2": "RAT2", "D2": "DUR2"}
@@ -33,6 +39,7 @@ def scenarios(cases: Path, root: Path) -> tuple[AbstractModel, Schedule]:
     [
         pytest.param(Exact(), None, 1e-9, id="closed form"),
         pytest.param(Explicit(), 0.1, 1e-6, id="mesh"),
+        pytest.param(Rosenbrock(), 0.05, 1e-6, id="rosenbrock"),
         pytest.param(Adaptive(1e-9, 1e-9), None, 1e-6, id="adaptive"),
     ],
 )

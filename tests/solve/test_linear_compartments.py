@@ -57,7 +57,7 @@ def test_every_scenario(
     dataset = _part(cases, own, model.doses)
     inputs = {1: next(iter(model.doses))}
     schedule = schedule_of(dataset, model, inputs)
-    step = ODE[kind[0]] if stepper.subdivides else None
+    step = None if stepper.steps is None else ODE[kind[0]]
     built = model(**leaves(_parameters(model, list(own.values()))))
     mesh = mesh_of(schedule, model, step)
     errors = worst_errors(built, schedule, mesh, stepper)

@@ -6,12 +6,19 @@ import numpy as np
 import pytest
 
 from imak_pkpd.model.load import load_model
-from imak_pkpd.solve.stepper import AbstractStepper, Adaptive, Exact, Explicit
+from imak_pkpd.solve.stepper import (
+    AbstractStepper,
+    Adaptive,
+    Exact,
+    Explicit,
+    Rosenbrock,
+)
 from tests.solve.exact import leaves, mesh_of, read_case, schedule_of, worst_errors
 
 STEPPERS = [
     pytest.param(Exact(), None, 1e-8, id="closed form"),
     pytest.param(Explicit(), 0.05, 1e-6, id="mesh"),
+    pytest.param(Rosenbrock(), 0.05, 1e-6, id="rosenbrock"),
     pytest.param(Adaptive(1e-10, 1e-10), None, 1e-6, id="adaptive"),
 ]
 PARAMETERS = {"KA": 1.5, "CL": 1.1, "V": 20.0}  # of the case

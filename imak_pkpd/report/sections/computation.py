@@ -1,6 +1,6 @@
 """Computation: may the draws be used? Checks, chains, rank and trace plots, cost."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from matplotlib.figure import Figure as Canvas
@@ -63,6 +63,21 @@ def chains(run: Run) -> Iterator[Block]:
             {"setting": key, "value": str(value)} for key, value in settings.items()
         ]
         yield Table("settings", "Settings of sampler and solver.", said)
+    if run.fact("choices", "solver", "why"):
+        yield Prose(solver_words(run.fact("choices", "solver")))
+
+
+CROSSED = {
+    "mesh": "explicit Runge-Kutta steps (Tsitouras 5(4))",
+    "rosenbrock": "linearly implicit steps (RODAS 4(3)), as suits a stiff model",
+}
+"""How a mesh is crossed, by [solver] method."""
+
+
+def solver_words(chosen: Mapping[str, str]) -> str:
+    """How the mesh of the patients was crossed, and why."""
+    crossed = CROSSED[chosen["method"]]
+    return f"The equations were solved by {crossed}. Why: {chosen['why']}."
 
 
 def _chain_rows(run: Run, group: str, phase: str) -> Iterator[dict[str, object]]:
