@@ -1,8 +1,8 @@
 """The linear map that makes the posterior round: from curvature, then from draws.
 
 `laplace_scale` makes it from the Hessian at the mode; `adapted_scale` corrects it with
-the draws of a warm-up window and the gradients there. Plain NumPy on the host, between
-blocks.
+the draws of a warm-up window, `balanced_scale` with the gradients there as well. Plain
+NumPy on the host, between blocks.
 """
 
 import numpy as np
@@ -40,7 +40,26 @@ def laplace_scale(hessian: Dense, dense: bool) -> Scale:
     return scale if dense else np.sqrt(np.sum(scale**2, axis=1))
 
 
-def adapted_scale(
+def adapted_scale(scale: Scale, draws: Float[np.ndarray, "n d"]) -> Scale:
+    """The map corrected by draws: each width, then (if dense) the odd directions.
+
+    In the coordinates of `scale` the draws should have unit covariance. Directions
+    whose sample variance leaves the Marchenko-Pastur noise bulk are stretched by the
+    square root of the debiased variance; the others are left alone.
+    """
+    size = len(draws) / _THINNING
+    white = _whiten(scale, draws - draws.mean(axis=0))
+    variance = np.sum(white**2, axis=0) / (len(draws) - 1)
+    width = np.sqrt((size * variance + _PRIOR_DRAWS) / (size + _PRIOR_DRAWS))
+    if scale.ndim == 1:
+        return scale * width
+    white = white / width
+    values, vectors = np.linalg.eigh(white.T @ white / (len(draws) - 1))
+    stretch = np.sqrt(spiked_variance(values, draws.shape[1] / size))
+    return (scale * width) @ (vectors * stretch) @ vectors.T
+
+
+def balanced_scale(
     scale: Scale, draws: Float[np.ndarray, "n d"], gradients: Float[np.ndarray, "n d"]
 ) -> Scale:
     """The map corrected by draws and by the gradient of the potential at each.

@@ -68,9 +68,9 @@ def start_chain(
     return Chain(point, key, step_size, averaging)
 
 
-def learnt_step_size(chain: Chain) -> Float[Array, ""]:
-    """The averaged step size of the window that ends here."""
-    return jnp.exp(chain.averaging[1])
+def restart_step_size(chain: Chain) -> Chain:
+    """The chain with the averaged step size of the window that ends here."""
+    return start_chain(chain.point, chain.key, jnp.exp(chain.averaging[1]))
 
 
 def block_program(

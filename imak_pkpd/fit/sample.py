@@ -46,8 +46,8 @@ class Draws:
     `positions` are the kept draws, unconstrained; `statistics` and `warmup` hold, for
     kept and warm-up draws, arrays (chain, draw) named as in the `sample_stats` group.
     `failures` are some positions where a solve failed after warm-up; `cpu_s` CPU
-    seconds and `leapfrogs` gradient evaluations by phase (the metric takes one more for
-    each warm-up draw).
+    seconds and `leapfrogs` gradient evaluations by phase (a metric from gradients takes
+    one more for each warm-up draw).
     """
 
     positions: Float[np.ndarray, "chain draw d"]

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from imak_pkpd.fit.metric import adapted_scale, laplace_scale, spiked_variance
+from imak_pkpd.fit.metric import (
+    adapted_scale,
+    balanced_scale,
+    laplace_scale,
+    spiked_variance,
+)
 
 
 def covariance(seed: int, size: int) -> np.ndarray:
@@ -60,8 +65,32 @@ def test_adapted_scale_makes_the_posterior_round(known: bool) -> None:
     draws = rng.multivariate_normal(np.zeros(20), target, 800)
     first = np.linalg.cholesky(truth) if known else np.eye(20)
     before = roundness(first, target)
+    after = roundness(adapted_scale(first, draws), target)
+    assert after < 3.0  # a condition number of 9 costs NUTS nothing one would notice
+    assert after < before / 5
+
+
+def test_adapted_diagonal_scale_has_the_widths_of_the_draws() -> None:
+    rng = np.random.default_rng(2)
+    draws = rng.standard_normal((4000, 5)) * [0.1, 1.0, 10.0, 3.0, 0.5]
+    found = adapted_scale(np.ones(5), draws)
+    # five imaginary draws of unit width among 2000; the error of an SD is 1.1 %
+    variance = (2000 * np.array([0.1, 1.0, 10.0, 3.0, 0.5]) ** 2 + 5) / 2005
+    np.testing.assert_allclose(found, np.sqrt(variance), rtol=0.04)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_balanced_scale_makes_the_posterior_round(known: bool) -> None:
+    """From a metric with the right widths and a missed ridge, and from none at all."""
+    truth = covariance(3, 20)
+    ridge = np.sqrt(np.diag(truth))
+    target = truth + 25.0 * np.outer(ridge, ridge)  # a ridge 5 × longer than the rest
+    rng = np.random.default_rng(11)
+    draws = rng.multivariate_normal(np.zeros(20), target, 800)
+    first = np.linalg.cholesky(truth) if known else np.eye(20)
+    before = roundness(first, target)
     gradients = draws @ np.linalg.inv(target)
-    after = roundness(adapted_scale(first, draws, gradients), target)
+    after = roundness(balanced_scale(first, draws, gradients), target)
     assert after < 3.0  # a condition number of 9 costs NUTS nothing one would notice
     assert after < before / 5
 
@@ -73,18 +102,18 @@ def test_few_draws_with_gradients_show_a_metric_that_is_far_off() -> None:
     widths[:2] = [0.05, 20.0]
     rng = np.random.default_rng(4)
     draws = rng.standard_normal((60, 40)) * widths
-    found = adapted_scale(np.eye(40), draws, draws / widths**2)
+    found = balanced_scale(np.eye(40), draws, draws / widths**2)
     # 30 draws count; five imaginary ones of unit width pull by at most (1/7)^(1/4)
     sizes = np.sqrt(np.diag(found @ found.T))[:2]
     np.testing.assert_allclose(np.log(sizes / widths[:2]), 0.0, atol=0.7)
 
 
-def test_adapted_diagonal_scale_balances_draws_and_gradients() -> None:
+def test_balanced_diagonal_scale_balances_draws_and_gradients() -> None:
     rng = np.random.default_rng(2)
     width, slope = [0.1, 1.0, 10.0, 3.0, 0.5], [10.0, 2.0, 0.1, 1.0, 1.0]
     draws = rng.standard_normal((4000, 5)) * width
     gradients = rng.standard_normal((4000, 5)) * slope
-    found = adapted_scale(np.ones(5), draws, gradients)
+    found = balanced_scale(np.ones(5), draws, gradients)
     # five imaginary draws of unit width among 2000; the error of a root of two SDs of
     # 4000 draws is 0.8 %, five of them
     spread, steepness = (
@@ -93,14 +122,14 @@ def test_adapted_diagonal_scale_balances_draws_and_gradients() -> None:
     np.testing.assert_allclose(found, (spread / steepness) ** 0.25, rtol=0.04)
 
 
-def test_adapted_scale_is_the_geometric_mean() -> None:
+def test_balanced_scale_is_the_geometric_mean() -> None:
     """M = S Sᵀ has the least Fisher divergence where M (cov of gradients) M = (cov of
     draws); here the two know nothing of one another."""
     rng = np.random.default_rng(5)
     spread, steepness = covariance(8, 4), covariance(9, 4)
     draws = rng.multivariate_normal(np.zeros(4), spread, 100_000)
     gradients = rng.multivariate_normal(np.zeros(4), steepness, 100_000)
-    scale = adapted_scale(np.eye(4), draws, gradients)
+    scale = balanced_scale(np.eye(4), draws, gradients)
     metric = scale @ scale.T
     found = metric @ steepness @ metric
     size = np.sqrt(np.diag(spread))

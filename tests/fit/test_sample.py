@@ -56,8 +56,10 @@ def drawn(
         {"start": "prior"},
         {"metric": "diagonal", "start": "prior"},
         {"method": "vectorised"},
+        {"metric_from": "gradients", "start": "prior"},
+        {"metric_from": "gradients", "metric": "diagonal", "method": "vectorised"},
     ],
-    ids=["map", "prior", "diagonal", "vectorised"],
+    ids=["map", "prior", "diagonal", "vectorised", "gradients", "gradients-diagonal"],
 )
 def test_mean_and_covariance_of_a_gaussian(
     tmp_path: Path, settings: dict[str, str]
@@ -68,7 +70,7 @@ def test_mean_and_covariance_of_a_gaussian(
     for i in range(SIZE):
         one = draws.positions[..., i]
         size = float(array_stats.ess(one, chain_axis=0, draw_axis=1, method="mean"))
-        # four standard errors: 24 means over the four settings
+        # four standard errors: 36 means over the six settings
         assert abs(one.mean() - MEAN[i]) < 4 * sd[i] / np.sqrt(size)
     found = np.cov(draws.positions.reshape(-1, SIZE).T)
     # an SD from more than 400 effective draws has an error of 3.5 %, four of them
@@ -177,13 +179,18 @@ def test_windows_cover_the_warmup() -> None:
             w.first + w.draws for w in windows[:-1]
         ]
         assert (sampling.draws, sampling.adapt, sampling.learn) == (10, False, False)
-    assert [w.learn for w in stages(500, 10, 4)] == 5 * [True] + 2 * [False]
+    assert [w.learn for w in stages(500, 10, 4)] == [False, True, True, True] + 2 * [
+        False
+    ]
+    early = stages(500, 10, 4, "gradients")
+    assert [w.learn for w in early] == 5 * [True] + 2 * [False]
     # 15 draws of 2 chains are too few to correct a metric
-    assert [w.learn for w in stages(300, 10, 2)][:2] == [False, True]
+    few = stages(300, 10, 2, "gradients")
+    assert [w.learn for w in few][:2] == [False, True]
 
 
 def test_all_chains_sample_with_one_step_size(tmp_path: Path) -> None:
-    draws = drawn(tmp_path / "run", draws=20)
+    draws = drawn(tmp_path / "run", draws=20, metric_from="gradients")
     assert len(np.unique(draws.statistics["step_size"])) == 1
     learnt = draws.warmup["step_size"][:, -1]
     assert len(np.unique(learnt)) == 4
