@@ -6,8 +6,8 @@
     receptor' = kdeg (R0 - receptor) - binding
     bound'    = binding - kint bound,  binding = kon free receptor - koff bound
 
-Target-mediated disposition (Mager & Jusko 2001, J Pharmacokinet Pharmacodyn 28:507)
-with the rates of IL-2 and its receptor alpha: 1.4e7 per M and s, and half of the
+Reference: target-mediated disposition of Mager & Jusko 2001, J Pharmacokinet
+Pharmacodyn 28:507, with the rates of IL-2 and its receptor alpha: 1.4e7 per M and s, and half of the
 complexes fall apart in 1.7 s (Wang & Smith 1987, J Exp Med 166:1055).
 """
 
