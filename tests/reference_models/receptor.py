@@ -7,8 +7,8 @@
     bound'    = binding - kint bound,  binding = kon free receptor - koff bound
 
 Reference: target-mediated disposition of Mager & Jusko 2001, J Pharmacokinet
-Pharmacodyn 28:507, with the rates of IL-2 and its receptor alpha: 1.4e7 per M and s, and half of the
-complexes fall apart in 1.7 s (Wang & Smith 1987, J Exp Med 166:1055).
+Pharmacodyn 28:507, with the rates of IL-2 and its receptor alpha: 1.4e7 per M and s,
+and half of the complexes fall apart in 1.7 s (Wang & Smith 1987, J Exp Med 166:1055).
 """
 
 from collections.abc import Mapping
