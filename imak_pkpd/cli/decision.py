@@ -9,7 +9,7 @@ from rich.table import Table
 from imak_pkpd.choice import Boin12Block
 from imak_pkpd.cli.bar import progress_bar
 from imak_pkpd.cli.screen import console, table
-from imak_pkpd.decide.boin12 import Scored, ranks
+from imak_pkpd.decide.boin12 import Scored, events, ranks
 from imak_pkpd.decide.decision import DoseDecision
 from imak_pkpd.decide.notice import NOTICE
 from imak_pkpd.decide.of_run import Elsewhere, decide_elsewhere, decide_run
@@ -68,11 +68,7 @@ def designs(decision: DoseDecision) -> Table:
 def boin12_headings(rules: Boin12Block | None) -> tuple[str, ...]:
     if rules is None:
         return ()
-    return (
-        f"P({rules.toxicity} > {rules.phi_t:g})",
-        f"P({rules.efficacy} < {rules.phi_e:g})",
-        "BOIN12 desirability",
-    )
+    return (*events(rules), "BOIN12 desirability")
 
 
 def boin12_cells(found: Scored | None, rank: int | None) -> tuple[str, ...]:

@@ -72,5 +72,13 @@ def ranks(scores: Sequence[Scored | None]) -> list[int | None]:
 
 def rule_words(block: Boin12Block) -> Iterator[str]:
     """What makes a design admissible."""
-    yield f"P({block.toxicity} > {block.phi_t:g}) < {block.c_t:g}"
-    yield f"P({block.efficacy} < {block.phi_e:g}) < {block.c_e:g}"
+    for event, most in zip(events(block), (block.c_t, block.c_e), strict=True):
+        yield f"{event} < {most:g}"
+
+
+def events(block: Boin12Block) -> tuple[str, str]:
+    """Of what the shares `toxic` and `futile` of a `Scored` are the chances."""
+    return (
+        f"P({block.toxicity} > {block.phi_t:g})",
+        f"P({block.efficacy} < {block.phi_e:g})",
+    )

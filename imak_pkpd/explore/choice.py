@@ -6,7 +6,7 @@ from typing import Any
 from imak_pkpd.decide.reweighed import Reweighed, reweighed
 from imak_pkpd.report.blocks import Block, Light, Prose, Table
 from imak_pkpd.report.run import Run
-from imak_pkpd.report.sections.dose import response_figure
+from imak_pkpd.report.sections.dose import response_figure, said
 
 Document = Mapping[str, Any]
 
@@ -34,10 +34,7 @@ def chosen(document: Document) -> str:
 
 def stored(run: Run, document: Document) -> Iterator[Block]:
     """What the decision says itself, and its picture."""
-    yield Prose(document["sentence"], "pass" if document["chosen"] else "attention")
-    if said := document.get("boin12"):
-        yield Prose(f"{said['sentence']} {said['assumption']}")
-    yield Prose(document["notice"])
+    yield from said(document)
     if document["chosen"] and document["decision"].get("amount"):
         yield response_figure(run, "dose-response", document)
 
@@ -62,15 +59,13 @@ def weighed(
 
 def _stands(document: Document, found: Reweighed, place: int) -> str:
     row = document["table"][place]
-    said = (
-        f"{row['design']}: expected utility {found.at(place):.3g} under these weights"
-    )
+    own = f"{row['design']}: expected utility {found.at(place):.3g} under these weights"
     if not row["admissible"]:
-        return f"{said}; it is not admissible ({row['why_not']})."
+        return f"{own}; it is not admissible ({row['why_not']})."
     if found.best in (None, place):
-        return f"{said}; no admissible design is better."
+        return f"{own}; no admissible design is better."
     best = designs(document)[found.best]
-    return f"{said}; {best} is better by {found.behind(place):.2g}."
+    return f"{own}; {best} is better by {found.behind(place):.2g}."
 
 
 def _row(row: Document, found: Reweighed, place: int) -> dict[str, object]:

@@ -6,16 +6,25 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from numpyro.handlers import seed, substitute
 
-from imak_pkpd.fit.meshes import alternatives, event_meshes, needs_mesh
+from imak_pkpd.fit.meshes import alternatives, beside_mesh, event_meshes
 from imak_pkpd.fit.meshing import Forms
 from imak_pkpd.fit.mode import Explain
-from imak_pkpd.fit.posterior import population_model, reference_of, stepper_of
+from imak_pkpd.fit.posterior import population_model, stepper_of
 from imak_pkpd.fit.problem import Problem
 from imak_pkpd.fit.sites import sample_sites
-from imak_pkpd.fit.target import target
+from imak_pkpd.fit.target import Target, target
 from imak_pkpd.observe import families, log_likelihood_by_row
 from imak_pkpd.solve.status import SolveStatus
 from imak_pkpd.solve.trajectory import predict
+
+
+def reference_target(problem: Problem, forms: Forms) -> tuple[Target, tuple]:
+    """The posterior by the reference, and its arguments: no mesh is to be trusted."""
+    function = population_model(
+        problem.spec, problem.model, forms, beside_mesh(problem)
+    )
+    args = event_meshes(problem).arguments(problem)
+    return target(function, args), args
 
 
 def explain_start(problem: Problem, forms: Forms) -> Explain:
@@ -47,10 +56,8 @@ def _terms(
     """Status and time of each solve, log-likelihood of each row and of all facts, by
     the reference."""
     spec, model = problem.spec, problem.model
-    stepper = reference_of(spec, model) if needs_mesh(problem) else None
-    crossing = stepper or stepper_of(spec, model)
-    args = event_meshes(problem).arguments(problem)
-    made = target(population_model(spec, model, forms, stepper), args)
+    crossing = beside_mesh(problem) or stepper_of(spec, model)
+    made, args = reference_target(problem, forms)
 
     def terms(x: Float[Array, " d"]) -> tuple:
         values = made.constrain(x, args)

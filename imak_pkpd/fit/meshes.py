@@ -12,13 +12,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from imak_pkpd.fit.posterior import method_of, settled, stepper_of
+from imak_pkpd.fit.posterior import (
+    REFERENCE,
+    method_of,
+    reference_of,
+    settled,
+    stepper_of,
+)
 from imak_pkpd.fit.problem import Problem
 from imak_pkpd.fit.virtual import Virtual, unplaced_cohort, virtual_cohort
 from imak_pkpd.model import AbstractModel, AbstractStatic
 from imak_pkpd.solve.calibrate import calibrate, refined
 from imak_pkpd.solve.choose import choose
 from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
+from imak_pkpd.solve.stepper import Adaptive
 
 HAZARD_STEPS = 64
 """Steps, at the least, over a patient's records where a hazard is integrated: one that
@@ -60,9 +67,16 @@ def needs_mesh(problem: Problem) -> bool:
 def alternatives(problem: Problem) -> tuple[Problem, ...]:
     """The problem, and the same as a stiff one where nothing is chosen yet."""
     stiff = with_method(problem, "rosenbrock")
-    return (
-        (problem, stiff) if stiff is not problem and needs_mesh(problem) else (problem,)
-    )
+    if stiff is problem or not needs_mesh(problem):
+        return (problem,)
+    return problem, stiff
+
+
+def beside_mesh(problem: Problem, tolerance: float = REFERENCE) -> Adaptive | None:
+    """The reference where the patients are on a mesh; None: they need no other."""
+    if not needs_mesh(problem):
+        return None
+    return reference_of(problem.spec, problem.model, tolerance)
 
 
 def with_method(problem: Problem, method: str) -> Problem:

@@ -77,11 +77,12 @@ def make_meshes(problem: Problem, forms: Forms, explain: Explain) -> Meshed:
     """The meshes that a fit begins with, and the start of its chains."""
     found = _first_mesh(problem, forms)
     first = Meshes(found.mesh, fit_cohorts(problem))
-    args, spec = first.arguments(problem), with_method(problem, found.method).spec
+    args, settled = first.arguments(problem), with_method(problem, found.method)
+    spec = settled.spec
     made = target(population_model(spec, problem.model, forms), args)
     key = jax.random.key(spec.estimation.seed)
     start = make_start(made, args, spec.estimation, key, explain=explain)
-    forms, start = _informed(with_method(problem, found.method), forms, first, start)
+    forms, start = _informed(settled, forms, first, start)
     meshed = Meshed(first, forms, start, None, found.method, found.why)
     if not needs_certificate(problem):
         return meshed

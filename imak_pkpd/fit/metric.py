@@ -49,14 +49,11 @@ def adapted_scale(scale: Scale, draws: Float[np.ndarray, "n d"]) -> Scale:
     """
     size = len(draws) / _THINNING
     white = _whiten(scale, draws - draws.mean(axis=0))
-    variance = np.sum(white**2, axis=0) / (len(draws) - 1)
-    width = np.sqrt((size * variance + _PRIOR_DRAWS) / (size + _PRIOR_DRAWS))
+    width = np.sqrt(_variance(white, size))
     if scale.ndim == 1:
         return scale * width
-    white = white / width
-    values, vectors = np.linalg.eigh(white.T @ white / (len(draws) - 1))
-    stretch = np.sqrt(spiked_variance(values, draws.shape[1] / size))
-    return (scale * width) @ (vectors * stretch) @ vectors.T
+    variances, vectors = _seen(white / width, size)
+    return (scale * width) @ (vectors * np.sqrt(variances)) @ vectors.T
 
 
 def balanced_scale(
@@ -77,8 +74,8 @@ def balanced_scale(
     width = (_variance(white, size) / _variance(slopes, size)) ** 0.25
     if scale.ndim == 1:
         return scale * width
-    spread = _seen(white / width, size)
-    steepness = _seen(slopes * width, size)
+    spread = _product(*_seen(white / width, size))
+    steepness = _product(*_seen(slopes * width, size))
     return (scale * width) @ _power(_geometric_mean(spread, steepness), 0.5)
 
 
@@ -107,10 +104,12 @@ def _variance(
     return (size * variance + _PRIOR_DRAWS) / (size + _PRIOR_DRAWS)
 
 
-def _seen(columns: Float[np.ndarray, "n d"], size: float) -> Dense:
-    """The covariance, where it leaves the Marchenko-Pastur noise of a unit one."""
+def _seen(
+    columns: Float[np.ndarray, "n d"], size: float
+) -> tuple[Float[np.ndarray, " d"], Dense]:
+    """Variances along directions; 1 where noise of a unit covariance explains them."""
     values, vectors = np.linalg.eigh(columns.T @ columns / (len(columns) - 1))
-    return (vectors * spiked_variance(values, columns.shape[1] / size)) @ vectors.T
+    return spiked_variance(values, columns.shape[1] / size), vectors
 
 
 def _geometric_mean(spread: Dense, steepness: Dense) -> Dense:
@@ -121,7 +120,12 @@ def _geometric_mean(spread: Dense, steepness: Dense) -> Dense:
 
 def _power(matrix: Dense, exponent: float) -> Dense:
     values, vectors = np.linalg.eigh(matrix)
-    return (vectors * values**exponent) @ vectors.T
+    return _product(values**exponent, vectors)
+
+
+def _product(values: Float[np.ndarray, " d"], vectors: Dense) -> Dense:
+    """The matrix of these eigenvalues and eigenvectors."""
+    return (vectors * values) @ vectors.T
 
 
 def _widths(curvature: Float[np.ndarray, " d"]) -> Float[np.ndarray, " d"]:

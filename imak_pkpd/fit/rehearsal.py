@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from imak_pkpd.fit.explain import explain_start
-from imak_pkpd.fit.meshes import alternatives, event_meshes, needs_mesh
+from imak_pkpd.fit.explain import explain_start, reference_target
+from imak_pkpd.fit.meshes import alternatives
 from imak_pkpd.fit.meshing import Forms
-from imak_pkpd.fit.posterior import effect_forms, population_model, reference_of
+from imak_pkpd.fit.posterior import effect_forms
 from imak_pkpd.fit.problem import Problem
 from imak_pkpd.fit.sampler import Plan, plan_of
-from imak_pkpd.fit.target import prior_median, target
+from imak_pkpd.fit.target import prior_median
 
 
 class Rehearsal(NamedTuple):
@@ -47,13 +47,7 @@ def _evaluated(
     problem: Problem, forms: Forms
 ) -> tuple[int, Float[np.ndarray, " d"], float]:
     """Dimensions, the position of the prior medians, and the log density there."""
-    spec, model = problem.spec, problem.model
-    stepper = reference_of(spec, model) if needs_mesh(problem) else None
-    args = event_meshes(problem).arguments(problem)
-    made = target(population_model(spec, model, forms, stepper), args)
+    made, args = reference_target(problem, forms)
     position = prior_median(made, args)
-    return (
-        made.size,
-        position,
-        -float(jax.jit(made.potential)(jnp.asarray(position), args)),
-    )
+    potential = float(jax.jit(made.potential)(jnp.asarray(position), args))
+    return made.size, position, -potential

@@ -15,15 +15,10 @@ from imak_pkpd.fit.certificate import Certificate
 from imak_pkpd.fit.estimates import estimand_group
 from imak_pkpd.fit.explain import subject_names
 from imak_pkpd.fit.joint_store import of_facts
-from imak_pkpd.fit.meshes import event_mesh, needs_mesh, with_method
+from imak_pkpd.fit.meshes import beside_mesh, event_mesh, with_method
 from imak_pkpd.fit.meshing import Forms, Meshed
 from imak_pkpd.fit.patient_groups import patient_groups, predictive_group, rows_of
-from imak_pkpd.fit.posterior import (
-    population_model,
-    reference_of,
-    sample_all,
-    unsolved,
-)
+from imak_pkpd.fit.posterior import population_model, sample_all, unsolved
 from imak_pkpd.fit.problem import Problem
 from imak_pkpd.fit.provenance import versions
 from imak_pkpd.fit.sample import Draws
@@ -130,8 +125,7 @@ def _prior(
     A mesh made for the posterior fails on prior draws: the adaptive solver is used.
     """
     spec, model, schedule = problem.spec, problem.model, problem.schedule
-    reference = reference_of(spec, model, PRIOR_TOLERANCE)
-    stepper = reference if needs_mesh(problem) else None
+    stepper = beside_mesh(problem, PRIOR_TOLERANCE)
     simulator = Simulator(spec, model, forms, stepper)
     number = spec.estimation.seed + 2
     prior = partial(sample_all, spec, model, forms, schedule, cohorts)

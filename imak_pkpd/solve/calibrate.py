@@ -29,9 +29,8 @@ SAFETY = 0.9  # the usual margin of step-size controllers
 FINE = 512  # steps of the first mesh over the whole span
 FINEST = 16384  # beyond this an explicit mesh is the wrong tool
 LAYERS = 20  # first steps after an event, each twice as long: from 1e-6 of its interval
-LOOKS = (
-    6  # at most, to place the steps of a stiff model: each finds layers within steps
-)
+# At most, to place the steps of a stiff model: each look finds layers within steps.
+LOOKS = 6
 CROWDED = 2.0  # a step that should be no more than two is placed well enough
 # A state below this share of its largest value needs no relative accuracy of its own
 # (but for `tops`, of which only the largest value matters).

@@ -55,8 +55,11 @@ def test_spiked_variance_undoes_the_bias_of_few_draws() -> None:
     assert np.count_nonzero(found == 1.0) == size - 3
 
 
+@pytest.mark.parametrize("gradients", [False, True], ids=["draws", "gradients"])
 @pytest.mark.parametrize("known", [True, False])
-def test_adapted_scale_makes_the_posterior_round(known: bool) -> None:
+def test_a_corrected_scale_makes_the_posterior_round(
+    known: bool, gradients: bool
+) -> None:
     """From a metric with the right widths and a missed ridge, and from none at all."""
     truth = covariance(3, 20)
     ridge = np.sqrt(np.diag(truth))
@@ -65,7 +68,11 @@ def test_adapted_scale_makes_the_posterior_round(known: bool) -> None:
     draws = rng.multivariate_normal(np.zeros(20), target, 800)
     first = np.linalg.cholesky(truth) if known else np.eye(20)
     before = roundness(first, target)
-    after = roundness(adapted_scale(first, draws), target)
+    if gradients:
+        found = balanced_scale(first, draws, draws @ np.linalg.inv(target))
+    else:
+        found = adapted_scale(first, draws)
+    after = roundness(found, target)
     assert after < 3.0  # a condition number of 9 costs NUTS nothing one would notice
     assert after < before / 5
 
@@ -79,25 +86,9 @@ def test_adapted_diagonal_scale_has_the_widths_of_the_draws() -> None:
     np.testing.assert_allclose(found, np.sqrt(variance), rtol=0.04)
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_balanced_scale_makes_the_posterior_round(known: bool) -> None:
-    """From a metric with the right widths and a missed ridge, and from none at all."""
-    truth = covariance(3, 20)
-    ridge = np.sqrt(np.diag(truth))
-    target = truth + 25.0 * np.outer(ridge, ridge)  # a ridge 5 × longer than the rest
-    rng = np.random.default_rng(11)
-    draws = rng.multivariate_normal(np.zeros(20), target, 800)
-    first = np.linalg.cholesky(truth) if known else np.eye(20)
-    before = roundness(first, target)
-    gradients = draws @ np.linalg.inv(target)
-    after = roundness(balanced_scale(first, draws, gradients), target)
-    assert after < 3.0  # a condition number of 9 costs NUTS nothing one would notice
-    assert after < before / 5
-
-
 def test_few_draws_with_gradients_show_a_metric_that_is_far_off() -> None:
     """Sixty draws of forty coordinates, two of which the map has 20 times too wide and
-    too narrow: draws alone leave the first, as noise hides what is narrow."""
+    too narrow: draws alone leave the first more than five times too wide."""
     widths = np.ones(40)
     widths[:2] = [0.05, 20.0]
     rng = np.random.default_rng(4)
@@ -106,6 +97,8 @@ def test_few_draws_with_gradients_show_a_metric_that_is_far_off() -> None:
     # 30 draws count; five imaginary ones of unit width pull by at most (1/7)^(1/4)
     sizes = np.sqrt(np.diag(found @ found.T))[:2]
     np.testing.assert_allclose(np.log(sizes / widths[:2]), 0.0, atol=0.7)
+    alone = adapted_scale(np.eye(40), draws)
+    assert (alone @ alone.T)[0, 0] > (5 * widths[0]) ** 2
 
 
 def test_balanced_diagonal_scale_balances_draws_and_gradients() -> None:

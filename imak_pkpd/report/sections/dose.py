@@ -26,16 +26,20 @@ KEPT_TOGETHER = (
 def recommendation(run: Run) -> Iterator[Block]:
     """The sentence, on what it rests, and what it is worth."""
     for document in _decisions(run):
-        light: Light = "pass" if document["chosen"] else "attention"
-        yield Prose(document["sentence"], light)
-        if rules := document.get("boin12"):
-            yield Prose(f"{rules['sentence']} {rules['assumption']}")
-        yield Prose(document["notice"])
+        yield from said(document)
         yield Prose(f"Utility: {document['decision']['utility']}. {_seen(document)}")
         yield Prose(
             "Largest error of a mean utility by the solver, against the adaptive "
             f"reference: {document['solver_error']:.1g}. {KEPT_TOGETHER}"
         )
+
+
+def said(document: Document) -> Iterator[Block]:
+    """What a decision says itself, BOIN12's sentence and the notice beside."""
+    yield Prose(document["sentence"], "pass" if document["chosen"] else "attention")
+    if rules := document.get("boin12"):
+        yield Prose(f"{rules['sentence']} {rules['assumption']}")
+    yield Prose(document["notice"])
 
 
 def designs(run: Run) -> Iterator[Block]:
