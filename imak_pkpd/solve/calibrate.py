@@ -20,9 +20,9 @@ from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.model import AbstractModel, Dosing
 from imak_pkpd.solve.march import March, Stop, inputs_of, march
 from imak_pkpd.solve.mesh import Mesh, build_mesh
+from imak_pkpd.solve.shared import of_each
 from imak_pkpd.solve.stepper import AbstractStepper, Crossing, Explicit
 from imak_pkpd.solve.subject import at_setting
-from imak_pkpd.solve.trajectory import batched
 
 ORDER = 5  # local error of Tsit5's embedded fourth-order solution is O(h^5)
 SAFETY = 0.9  # the usual margin of step-size controllers
@@ -44,7 +44,7 @@ class _Asked(NamedTuple):
     share: float | None
 
 
-class _Need(NamedTuple):
+class Need(NamedTuple):
     """What the pilots ask for, per subject and node of the fine mesh."""
 
     clock: Float[Array, "pilot subject node"]
@@ -75,7 +75,7 @@ def calibrate(
     return _placed(need, asked) if need.solved.any(0).all() else coarse
 
 
-def _first_needs(pilots: Sequence[AbstractModel], asked: _Asked) -> _Need:
+def _first_needs(pilots: Sequence[AbstractModel], asked: _Asked) -> Need:
     """Needs on the coarsest uniform mesh that solves every subject at some pilot."""
     schedule, fine = asked.schedule, FINE
     while fine <= FINEST:
@@ -92,18 +92,18 @@ def _first_needs(pilots: Sequence[AbstractModel], asked: _Asked) -> _Need:
     )
 
 
-def _placed(need: _Need, asked: _Asked) -> Mesh:
+def _placed(need: Need, asked: _Asked) -> Mesh:
     """The mesh of the events with the needed sub-steps between them."""
     schedule, dosing = asked.schedule, asked.dosing
     events = build_mesh(schedule, dosing).clock
     if asked.share is None:
         steps = [
-            _place(need, np.array([s]), events[s], 1.0)
+            sub_steps(need, np.array([s]), events[s], 1.0)
             for s in range(schedule.subjects)
         ]
     else:
         everyone, any_event = np.arange(schedule.subjects), np.unique(events)
-        common = _place(need, everyone, any_event, asked.share)
+        common = sub_steps(need, everyone, any_event, asked.share)
         steps = [common] * schedule.subjects
     return build_mesh(schedule, dosing, steps)
 
@@ -124,11 +124,23 @@ def _uniform(schedule: Schedule, steps: int) -> list[np.ndarray]:
     return [np.linspace(begin, end, steps + 1)[1:-1] for begin, end in ends]
 
 
-def _needs(pilots: Sequence[AbstractModel], mesh: Mesh, asked: _Asked) -> _Need:
+def _needs(pilots: Sequence[AbstractModel], mesh: Mesh, asked: _Asked) -> Need:
     """One march of the fine mesh per pilot."""
-    schedule, stepper, tolerance = asked.schedule, asked.stepper, asked.tolerance
+    run = jax.jit(lambda m, s, g: need_of(m, s, g, asked.tolerance, asked.stepper))
+    found = [jax.tree.map(np.asarray, run(m, asked.schedule, mesh)) for m in pilots]
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *found)
 
-    def one(model: AbstractModel, here: Schedule, grid: Mesh) -> _Need:
+
+def need_of(
+    model: AbstractModel,
+    schedule: Schedule,
+    mesh: Mesh,
+    tolerance: float,
+    stepper: AbstractStepper,
+) -> Need:
+    """What every subject asks for, by one march of a mesh; leaves [subject, ...]."""
+
+    def one(model: AbstractModel, here: Schedule, grid: Mesh) -> Need:
         path = march(model, here, grid, stepper)
         size = jnp.abs(path.after)
         floor = _negligible(model, path) * size.max(0) + 1e-300
@@ -140,11 +152,9 @@ def _needs(pilots: Sequence[AbstractModel], mesh: Mesh, asked: _Asked) -> _Need:
         clock = path.stops.time + path.stops.shift
         needed = jnp.maximum(per_time, speed / STABLE)
         solved = (path.status == 0) & jnp.all(jnp.isfinite(needed))
-        return _Need(clock, jnp.where(jnp.isfinite(needed), needed, 0.0), solved)
+        return Need(clock, jnp.where(jnp.isfinite(needed), needed, 0.0), solved)
 
-    run = jax.jit(lambda m, s, g: jax.vmap(one, in_axes=(batched(m), 0, 0))(m, s, g))
-    found = [jax.tree.map(np.asarray, run(m, schedule, mesh)) for m in pilots]
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *found)
+    return of_each(one, model, schedule, mesh)
 
 
 def _negligible(model: AbstractModel, path: March) -> Float[Array, " state"]:
@@ -182,8 +192,8 @@ def _speed(
     return scale * norm ** (1 / 8)
 
 
-def _place(
-    need: _Need, subjects: np.ndarray, events: np.ndarray, share: float
+def sub_steps(
+    need: Need, subjects: np.ndarray, events: np.ndarray, share: float
 ) -> np.ndarray:
     """Sub-step times: equal shares of the need between two events.
 
