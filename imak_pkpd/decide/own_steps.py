@@ -6,7 +6,7 @@ steps for all of them are short at all of these times.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -57,13 +57,15 @@ def _steps(need: Need, events: np.ndarray, shared: np.ndarray) -> np.ndarray:
 
 def _needs(made: Treated, sites: Mapping[str, np.ndarray]) -> Need:
     """What the first patients ask for, leaves [draw, end, patient, ...]."""
-    some = first_patients(made.cohort.patients, PILOT_PATIENTS)
-    few = replace(made, cohort=with_patients(made.cohort, some))
-    found = over_draws(_program(few), sites)
+    found = over_draws(_program(made), sites)
     return Need(**found)  # type: ignore[arg-type]
 
 
-def _program(few: Treated) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+@lru_cache(maxsize=16)
+def _program(made: Treated) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+    """The needs of (sites); other draws of the same design compile nothing."""
+    some = first_patients(made.cohort.patients, PILOT_PATIENTS)
+    few = replace(made, cohort=with_patients(made.cohort, some))
     cohort = few.cohort
 
     def of_end(sites: Mapping[str, Array], end: Array) -> Need:
