@@ -23,11 +23,12 @@ import numpy as np
 
 from imak_pkpd.decide.decision import decision_of
 from imak_pkpd.decide.designs import layouts, shown_amounts, treated
-from imak_pkpd.decide.evaluate import batches, evaluate
+from imak_pkpd.decide.evaluate import batches, evaluate, solver_error
 from imak_pkpd.decide.of_run import with_states
 from imak_pkpd.fit.sites import draws_of
 from imak_pkpd.fit.spec import FitSpec, read_fit
 from imak_pkpd.fit.virtual import shared_prior, unplaced_cohort
+from imak_pkpd.fit.weighting import REFERENCE
 
 BATCHES = 10
 FIT = """\
@@ -97,13 +98,18 @@ def table(spec: FitSpec) -> None:
     found = evaluate(made, some, amounts)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     solves = draws * block.patients * len(amounts)
-    nodes = np.shape(made.cohort.mesh.clock)[-1]
+    steps = np.mean([len(np.unique(row)) - 1 for b in some for row in b.meshes.clock])
+    error = solver_error(made, some, found, REFERENCE)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{draws} draws x {block.patients} patients x {len(amounts)} doses")
-    print(f"solves: {solves}, of {nodes} nodes, unsolved {unsolved(found.means):.2%}")
+    print(
+        f"solves: {solves}, of {steps:.0f} steps, unsolved {unsolved(found.means):.2%}"
+    )
     print(f"wall: {wall:.1f} s on {os.cpu_count()} cores; CPU: {cpu:.1f} s")
     print(f"CPU per solve: {1e6 * cpu / solves:.1f} us; peak memory: {peak:.0f} MiB")
-    print(f"mean utility: {np.mean(found.means['utility']):.9f}")
+    print(
+        f"mean utility: {np.mean(found.means['utility']):.9f}, +- {error:.1g} (solver)"
+    )
 
 
 def unsolved(means: dict[str, np.ndarray]) -> float:

@@ -118,7 +118,7 @@ class Schedule(eqx.Module):
 
     @property
     def subjects(self) -> int:
-        return self.begin.shape[0]
+        return self.patient.shape[0]
 
 
 class _Subject(NamedTuple):

@@ -60,7 +60,7 @@ def courses(
     run = by_draw(made, partial(_quantiles, time))
 
     def one(row: np.ndarray) -> dict[str, Course]:
-        found = run(batch.sites, batch.arrays, jnp.asarray(row))
+        found = run(batch, jnp.asarray(row))
         return {name: _course(np.asarray(value)) for name, value in found.items()}
 
     model = made.cohort.model

@@ -124,7 +124,7 @@ def treated(
     layout: Layout,
     sites: Mapping[str, np.ndarray],
 ) -> Treated:
-    """A layout, with steps that suit draws of the posterior at all amounts."""
+    """A layout, with steps on which each draw's own are found (`own_meshes`)."""
     design = laid_out(spec.cohort[block.cohort], block, layout)
     own = spec.model_copy(update={"cohort": {**spec.cohort, block.cohort: design}})
     bare = unplaced_cohort(own, model, block.cohort, block.patients)
@@ -140,9 +140,9 @@ def treated(
 def _pilots(
     made: Treated, sites: Mapping[str, np.ndarray]
 ) -> Iterator[tuple[AbstractModel, Schedule]]:
-    """The first patients at some draws, at the highest amounts: all is fastest there.
+    """The first patients at some draws, at the highest amounts.
 
-    What that means for lower ones is checked by the reference (`solver_error`).
+    On these steps it is found what each draw needs at both ends (`own_meshes`).
     """
     some = first_patients(made.cohort.patients, PILOT_PATIENTS)
     few = replace(made, cohort=with_patients(made.cohort, some))

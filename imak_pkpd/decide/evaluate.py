@@ -15,11 +15,14 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from imak_pkpd.choice import DecisionBlock
+from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.decide.designs import Layout, Treated
 from imak_pkpd.decide.draws import thinned
+from imak_pkpd.decide.own_steps import own_meshes
 from imak_pkpd.estimand import Outcome
+from imak_pkpd.evidence import VirtualPatients
 from imak_pkpd.fit.over_draws import LANES, on_all_cores
-from imak_pkpd.fit.virtual import Arrays
+from imak_pkpd.solve.mesh import Mesh
 from imak_pkpd.solve.stepper import AbstractStepper
 
 QUANTILES = (0.05, 0.5, 0.95)  # of patients
@@ -34,10 +37,17 @@ Rows = Float[np.ndarray, "batch draw design"]
 
 
 class Batch(NamedTuple):
-    """Draws and patients of their own."""
+    """Draws and patients of their own; `meshes` are the steps at each draw."""
 
     sites: Mapping[str, np.ndarray]
-    arrays: Arrays
+    meshes: Mesh
+    patients: VirtualPatients
+    schedule: Schedule
+
+    def first(self, draws: int) -> "Batch":
+        """The same patients at the first draws."""
+        sites, meshes = _at((self.sites, self.meshes), slice(draws))
+        return self._replace(sites=sites, meshes=meshes)
 
 
 @dataclass(frozen=True)
@@ -60,14 +70,17 @@ def batches(
 ) -> list[Batch]:
     """So many draws in their order for every batch, and its own quasi-random points."""
     drawn = thinned(sites, block.draws * block.batches)
-    parts = [
-        {n: v[i * block.draws : (i + 1) * block.draws] for n, v in drawn.items()}
-        for i in range(block.batches)
-    ]
-    return [
-        Batch(part, made.batch(block.seed + number).cohort.arrays)
-        for number, part in enumerate(parts)
-    ]
+    everything = drawn, own_meshes(made, drawn)
+    found = []
+    for number in range(block.batches):
+        own = slice(number * block.draws, (number + 1) * block.draws)
+        patients, schedule, _ = made.batch(block.seed + number).cohort.arrays
+        found.append(Batch(*_at(everything, own), patients, schedule))
+    return found
+
+
+def _at[Tree](by_draw: Tree, draws: slice) -> Tree:
+    return jax.tree.map(lambda leaf: leaf[draws], by_draw)
 
 
 def evaluate(
@@ -105,7 +118,7 @@ def _solved(
 
     def one(pair: tuple[Batch, np.ndarray]) -> dict[str, np.ndarray]:
         batch, amounts = pair
-        found = run(batch.sites, batch.arrays, jnp.asarray(amounts))
+        found = run(batch, jnp.asarray(amounts))
         advance(1)
         return {name: np.asarray(value) for name, value in found.items()}
 
@@ -114,24 +127,34 @@ def _solved(
 
 @lru_cache(maxsize=16)
 def by_draw(made: Treated, function: Callable[..., Numbers]) -> Callable:
-    """Of (sites, arrays, amounts): `function` of (treated, one draw, amounts)."""
+    """Of (batch, amounts): `function` of (treated, one draw, amounts)."""
 
-    def run(
-        sites: Mapping[str, Array], arrays: Arrays, amounts: Float[Array, " dose"]
-    ) -> Numbers:
-        there = replace(made, cohort=replace(made.cohort, **_named(arrays)))
-        together = max(LANES // there.cohort.schedule.subjects, 1)
-        return jax.lax.map(
-            lambda drawn: function(there, drawn, amounts),
-            dict(sites),
-            batch_size=together,
-        )
+    def run(batch: Batch, amounts: Float[Array, " dose"]) -> Numbers:
+        one = lambda there, sites: function(there, sites, amounts)  # noqa: E731
+        return of_draws(made, batch, one)
 
     return jax.jit(run)
 
 
-def _named(arrays: Arrays) -> dict:
-    return dict(zip(("patients", "schedule", "mesh"), arrays, strict=True))
+def of_draws[Found](
+    made: Treated, batch: Batch, function: Callable[..., Found], *others: Array
+) -> Found:
+    """`function` of (treated, draw, *others) at every draw of a batch.
+
+    On the draw's own steps, with the patients of the batch; of `others` each draw has
+    its own.
+    """
+
+    def one(drawn: tuple) -> Found:
+        mesh, *rest = drawn
+        steps = jax.tree.map(lambda leaf: leaf[None], mesh)  # the same for all patients
+        who = {"patients": batch.patients, "schedule": batch.schedule, "mesh": steps}
+        return function(replace(made, cohort=replace(made.cohort, **who)), *rest)
+
+    together = LANES // batch.schedule.subjects
+    each = (batch.meshes, dict(batch.sites), *others)
+    # One draw after the other is no `vmap`: what is beyond its last step is skipped.
+    return jax.lax.map(one, each, batch_size=together if together > 1 else None)
 
 
 def _row(there: Treated, sites: Mapping[str, Array], amounts: Array) -> Numbers:
@@ -244,8 +267,7 @@ def solver_error(
 
     At the first and the last design of `found`, on a few draws of the first batch.
     """
-    sites, arrays = some[0]
-    few = Batch({name: value[:CHECKED] for name, value in sites.items()}, arrays)
+    few = some[0].first(CHECKED)
     exact = replace(made, cohort=replace(made.cohort, stepper=reference))
     ends = [0, -1]
     true = evaluate(exact, [few], found.amounts[ends]).means["utility"][0]

@@ -5,7 +5,7 @@ between them differs by design.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -18,13 +18,14 @@ from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.decide.assays import Assays
 from imak_pkpd.decide.decision import Part, decision_of, parts_of
 from imak_pkpd.decide.designs import Treated, shown_amounts
-from imak_pkpd.decide.evaluate import Batch, Evaluated, means_of
+from imak_pkpd.decide.evaluate import Batch, Evaluated, means_of, of_draws
 from imak_pkpd.decide.histories import Design
 from imak_pkpd.decide.imagined import ByPatient, Imagined, Reported
 from imak_pkpd.decide.table import Row, Table
-from imak_pkpd.fit.over_draws import LANES, on_all_cores
+from imak_pkpd.fit.over_draws import on_all_cores
 from imak_pkpd.model import AbstractModel
 from imak_pkpd.solve.curve import positive_value_at
+from imak_pkpd.solve.shared import in_full
 
 BATCHES = 20  # whose spread is the Monte Carlo error: known to 16 %
 
@@ -154,8 +155,8 @@ def _simulated(
         number, batch = numbered
         draws = len(next(iter(batch.sites.values())))
         keys = jax.random.split(jax.random.key(number), draws)
-        rows = assays.rows(batch.arrays[1])
-        found = run(batch.sites, keys, batch.arrays, rows, jnp.asarray(amounts))
+        rows = assays.rows(in_full(batch.schedule))
+        found = run(batch, keys, rows, jnp.asarray(amounts))
         return jax.tree.map(np.asarray, found)
 
     made = on_all_cores(one, list(enumerate(some)))
@@ -174,16 +175,9 @@ def _simulated(
 
 
 def _program(made: Treated, assays: Assays) -> Callable[..., Any]:
-    def run(
-        sites: Any, keys: Array, arrays: Any, rows: Schedule, amounts: Array
-    ) -> Any:
-        own = dict(zip(("patients", "schedule", "mesh"), arrays, strict=True))
-        there = replace(made, cohort=replace(made.cohort, **own))
-        return jax.lax.map(
-            lambda drawn: _one(there, assays, rows, drawn, amounts),
-            (dict(sites), keys),
-            batch_size=max(LANES // there.cohort.schedule.subjects, 1),
-        )
+    def run(batch: Batch, keys: Array, rows: Schedule, amounts: Array) -> Any:
+        one = lambda there, *drawn: _one(there, assays, rows, drawn, amounts)  # noqa: E731
+        return of_draws(made, batch, one, keys)
 
     return jax.jit(run)
 

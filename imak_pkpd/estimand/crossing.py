@@ -43,16 +43,16 @@ def last_down_crossing(
     Found between nodes on the cubic of its logarithm, with the gradient of the implicit
     function. An excursion that begins and ends between two nodes is not seen.
     """
-    level = jnp.log(limit)
-    logs = logarithm(curve)
     counts = curve.time >= start
-    above, above_before = (logs.after >= level), (logs.before >= level)
+    above, above_before = (curve.after >= limit), (curve.before >= limit)
     inside = counts[:-1] & above[:-1] & ~above_before[1:]
     at_node = counts & above_before & ~above
-    # only the last of each kind is looked for: a root for every segment is dear
+    # only the last of each kind is looked for: logarithms and a root for every segment
+    # are dear
     segment = _last(inside)
-    piece = jax.tree.map(lambda each: each[segment][None], segments(logs))
-    within = piece.start[0] + meeting(piece, level)[0] * piece.length[0]
+    ends = jax.tree.map(lambda each: each[jnp.stack([segment, segment + 1])], curve)
+    piece = segments(logarithm(ends))
+    within = piece.start[0] + meeting(piece, jnp.log(limit))[0] * piece.length[0]
     node = _last(at_node)
     falls = jnp.stack([inside[segment], at_node[node]])
     times = jnp.stack([within, curve.time[node]])
@@ -67,5 +67,5 @@ def last_down_crossing(
 
 
 def _last(flags: Bool[Array, " n"]) -> Int[Array, ""]:
-    """The place of the last that is true; the last place without one."""
-    return len(flags) - 1 - jnp.argmax(flags[::-1])
+    """The place of the last that is true; the first place without one."""
+    return jnp.max(jnp.where(flags, jnp.arange(len(flags)), 0))

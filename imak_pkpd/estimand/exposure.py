@@ -50,8 +50,8 @@ def peak(curve: Curve, start: Time) -> Peak:
     times = jnp.concatenate([curve.time, piece.start + top * piece.length])
     values = jnp.concatenate([curve.after, inside(piece, top)])
     values = jnp.where(jnp.concatenate([counts, counts[:-1]]), values, -jnp.inf)
-    best = jnp.argmax(values)
-    return Peak(values[best], times[best])
+    # Not the value at `argmax`, which is slow: the time is rarely asked for.
+    return Peak(jnp.max(values), times[jnp.argmax(values)])
 
 
 def _top(piece: Segments) -> Float[Array, " segment"]:

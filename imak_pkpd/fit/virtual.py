@@ -4,11 +4,9 @@
 estimand of every patient at one draw, `cohort_means` their means at many, on all cores.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import equinox as eqx
@@ -16,19 +14,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
-import pandas as pd
 from jaxtyping import Array, Float
 from numpyro.handlers import block, seed, substitute, trace
 
-from imak_pkpd.data import DataBlock, read_dataset, refuse_errors
-from imak_pkpd.data.block import CarryRule
-from imak_pkpd.data.schedule import Schedule, build_schedule
+from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.estimand import AbstractEstimand
 from imak_pkpd.evidence import CohortBlock, VirtualPatients, virtual_patients
 from imak_pkpd.fit.over_draws import LANES, over_draws
 from imak_pkpd.fit.readings import mean_of_solved, readings_of
 from imak_pkpd.fit.sites import columns, draws_of, population_of
 from imak_pkpd.fit.spec import FitSpec
+from imak_pkpd.fit.virtual_schedule import schedule_of
 from imak_pkpd.model import AbstractModel, AnyModel
 from imak_pkpd.population import (
     Patients,
@@ -41,6 +37,7 @@ from imak_pkpd.population import (
 from imak_pkpd.population.mean import Population
 from imak_pkpd.solve.calibrate import calibrate, refined
 from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
+from imak_pkpd.solve.shared import with_shared
 from imak_pkpd.solve.split import Split
 from imak_pkpd.solve.stepper import AbstractStepper
 from imak_pkpd.solve.trajectory import Trajectory, solve
@@ -81,8 +78,9 @@ class Virtual:
 
     @property
     def arrays(self) -> Arrays:
-        """What differs between cohorts of one design."""
-        return self.patients, self.schedule, self.mesh
+        """What differs between cohorts of one design; what is common to all patients
+        has one row."""
+        return self.patients, *with_shared(self.schedule, self.mesh)
 
     @cached_property
     def population(self) -> Population:
@@ -186,7 +184,7 @@ def unplaced_cohort(
     """The same without steps between its events."""
     assert issubclass(model, AbstractModel)  # estimands need states: `check_fit`
     who = _who(spec, name, patients, scramble)
-    schedule = _schedule(spec.cohort[name], model, who)
+    schedule = schedule_of(spec.cohort[name], model, who)
     events = _events(schedule, model, [])
     return Virtual(spec, model, name, who, schedule, events, STEPPER)
 
@@ -249,7 +247,7 @@ def first_patients(who: VirtualPatients, number: int) -> VirtualPatients:
 
 def with_patients(cohort: Virtual, who: VirtualPatients) -> Virtual:
     """The cohort with other patients, on the same steps."""
-    schedule = _schedule(cohort.block, cohort.model, who)
+    schedule = schedule_of(cohort.block, cohort.model, who)
     steps = np.unique(np.asarray(cohort.mesh.clock))
     mesh = _events(schedule, cohort.model, steps)
     return replace(cohort, patients=who, schedule=schedule, mesh=mesh)
@@ -348,49 +346,6 @@ def sample_amounts(cohort: Virtual) -> dict[str, Array]:
                 f"{cohort.name}_{name}_amount", jnp.asarray(dose.amount)
             )
     return made
-
-
-def _schedule(
-    block: CohortBlock, model: type[AbstractModel], who: VirtualPatients
-) -> Schedule:
-    """The design as a patient file, read as any other."""
-    numbers = {name: place for place, name in enumerate(model.doses, 1)}
-    rows = [
-        row
-        for patient in range(len(who.normals))
-        for row in _records(block, who, numbers, patient)
-    ]
-    carried: dict[str, CarryRule] = dict.fromkeys(block.columns, "constant")
-    inputs = {place: name for name, place in numbers.items()}
-    reading = DataBlock(
-        file=Path("virtual.csv"), time=model.time, inputs=inputs, covariates=carried
-    )
-    with TemporaryDirectory() as folder:
-        pd.DataFrame(rows).to_csv(Path(folder) / "virtual.csv", index=False, na_rep=".")
-        dataset = refuse_errors(read_dataset(reading, Path(folder), (), None))
-    return build_schedule(dataset, inputs, reading.covariates, tuple(model.doses))
-
-
-def _records(
-    block: CohortBlock, who: VirtualPatients, numbers: Mapping[str, int], patient: int
-) -> Iterator[dict[str, float]]:
-    """Doses in order of time, then one record at the horizon, which ends the solve."""
-    own = {name: float(column[patient]) for name, column in who.columns.items()}
-    given = sorted(
-        (time, numbers[name], float(who.amounts[name][patient]))
-        for name, dose in block.dose.items()
-        for time in dose.times
-        if who.amounts[name][patient] > 0
-    )
-    for time, number, amount in given:
-        yield {
-            **{"ID": patient + 1, "TIME": time, "EVID": 1, "AMT": amount},
-            **{"CMT": number, "DVID": np.nan, "DV": np.nan, **own},
-        }
-    yield {
-        **{"ID": patient + 1, "TIME": block.horizon, "EVID": 0, "AMT": np.nan},
-        **{"CMT": np.nan, "DVID": 1, "DV": 1.0, **own},
-    }
 
 
 def _events(

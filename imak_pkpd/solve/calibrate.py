@@ -21,9 +21,9 @@ from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.model import AbstractModel, Dosing
 from imak_pkpd.solve.march import March, Stop, inputs_of, march
 from imak_pkpd.solve.mesh import Mesh, build_mesh
+from imak_pkpd.solve.shared import of_each
 from imak_pkpd.solve.stepper import AbstractStepper, Crossing, Explicit, Steps
 from imak_pkpd.solve.subject import at_setting
-from imak_pkpd.solve.trajectory import batched
 
 SAFETY = 0.9  # the usual margin of step-size controllers
 FINE = 512  # steps of the first mesh over the whole span
@@ -50,7 +50,7 @@ class _Asked(NamedTuple):
     share: float | None
 
 
-class _Need(NamedTuple):
+class Need(NamedTuple):
     """What the pilots ask for, per subject and node of the fine mesh.
 
     `steps` are per time; `accurate` those of them that accuracy alone asks for;
@@ -132,8 +132,8 @@ def calibrated(
     return _counted(_placed(need, asked), need, asked)
 
 
-def _counted(mesh: Mesh, need: _Need, asked: _Asked) -> Calibrated:
-    def most(each: _Need) -> float:
+def _counted(mesh: Mesh, need: Need, asked: _Asked) -> Calibrated:
+    def most(each: Need) -> float:
         return max(float(demand.steps[-1]) for demand in _demands(each, asked))
 
     accurate = need._replace(steps=need.accurate)
@@ -141,13 +141,13 @@ def _counted(mesh: Mesh, need: _Need, asked: _Asked) -> Calibrated:
     return Calibrated(mesh, most(need), most(accurate), states, solved)
 
 
-def _crowded(need: _Need) -> float:
+def _crowded(need: Need) -> float:
     """How many steps the neediest step should be, of pilots that can be solved."""
     each = need.steps[..., :-1] * np.diff(need.clock, axis=-1)
     return float(each[need.solved].max(initial=0.0))
 
 
-def _first_needs(pilots: Sequence[AbstractModel], asked: _Asked) -> _Need:
+def _first_needs(pilots: Sequence[AbstractModel], asked: _Asked) -> Need:
     """Needs on the coarsest uniform mesh that solves every subject at some pilot."""
     fine = FINE
     while fine <= FINEST:
@@ -162,7 +162,7 @@ def _first_needs(pilots: Sequence[AbstractModel], asked: _Asked) -> _Need:
     )
 
 
-def _refuse_endless(need: _Need, asked: _Asked) -> _Need:
+def _refuse_endless(need: Need, asked: _Asked) -> Need:
     """The need itself; an error where it asks for more steps than can be made."""
     most = max(float(demand.steps[-1]) for demand in _demands(need, asked))
     if math.isfinite(asked.steps.stable) and most > FINEST:
@@ -196,7 +196,7 @@ def _layers(events: Float[np.ndarray, " event"]) -> Float[np.ndarray, " time"]:
     return (events[:-1, None] + np.diff(events)[:, None] * shares).ravel()
 
 
-def _placed(need: _Need, asked: _Asked) -> Mesh:
+def _placed(need: Need, asked: _Asked) -> Mesh:
     """The mesh of the events with the needed sub-steps between them."""
     events = list(asked.events)
     if asked.share is not None:
@@ -205,7 +205,7 @@ def _placed(need: _Need, asked: _Asked) -> Mesh:
     return build_mesh(asked.schedule, asked.dosing, [_place(*pair) for pair in pairs])
 
 
-def _demands(need: _Need, asked: _Asked) -> list[_Demand]:
+def _demands(need: Need, asked: _Asked) -> list[_Demand]:
     """Of every subject; with a share, one for all."""
     count, events = asked.schedule.subjects, asked.events
     if asked.share is None:
@@ -229,12 +229,25 @@ def _uniform(schedule: Schedule, steps: int) -> list[np.ndarray]:
     return [np.linspace(begin, end, steps + 1)[1:-1] for begin, end in ends]
 
 
-def _needs(pilots: Sequence[AbstractModel], mesh: Mesh, asked: _Asked) -> _Need:
+def _needs(pilots: Sequence[AbstractModel], mesh: Mesh, asked: _Asked) -> Need:
     """One march of the fine mesh per pilot."""
-    schedule, stepper, tolerance = asked.schedule, asked.stepper, asked.tolerance
-    order, stable = asked.steps
+    run = jax.jit(lambda m, s, g: need_of(m, s, g, asked.tolerance, asked.stepper))
+    found = [jax.tree.map(np.asarray, run(m, asked.schedule, mesh)) for m in pilots]
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *found)
 
-    def one(model: AbstractModel, here: Schedule, grid: Mesh) -> _Need:
+
+def need_of(
+    model: AbstractModel,
+    schedule: Schedule,
+    mesh: Mesh,
+    tolerance: float,
+    stepper: AbstractStepper,
+) -> Need:
+    """What every subject asks for, by one march of a mesh; leaves [subject, ...]."""
+    assert stepper.steps is not None  # `calibrated` refuses the others
+    order, stable = stepper.steps
+
+    def one(model: AbstractModel, here: Schedule, grid: Mesh) -> Need:
         path = march(model, here, grid, stepper)
         size = jnp.abs(path.after)
         floor = _negligible(model, path) * size.max(0) + 1e-300
@@ -250,11 +263,9 @@ def _needs(pilots: Sequence[AbstractModel], mesh: Mesh, asked: _Asked) -> _Need:
         known = lambda x: jnp.where(jnp.isfinite(needed), x, 0.0)  # noqa: E731
         solved = (path.status == 0) & jnp.all(jnp.isfinite(needed))
         states = jnp.asarray(path.after.shape[-1])
-        return _Need(clock, known(needed), known(accurate), solved, states)
+        return Need(clock, known(needed), known(accurate), solved, states)
 
-    run = jax.jit(lambda m, s, g: jax.vmap(one, in_axes=(batched(m), 0, 0))(m, s, g))
-    found = [jax.tree.map(np.asarray, run(m, schedule, mesh)) for m in pilots]
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *found)
+    return of_each(one, model, schedule, mesh)
 
 
 def _negligible(model: AbstractModel, path: March) -> Float[Array, " state"]:
@@ -292,8 +303,15 @@ def _speed(
     return scale * norm ** (1 / 8)
 
 
+def sub_steps(
+    need: Need, subjects: Sequence[int], events: np.ndarray, share: float
+) -> np.ndarray:
+    """The steps that `share` of the solved pilots of `subjects` ask for at the most."""
+    return _place(_demand(need, subjects, events, share), events)
+
+
 def _demand(
-    need: _Need, subjects: Sequence[int], events: np.ndarray, share: float
+    need: Need, subjects: Sequence[int], events: np.ndarray, share: float
 ) -> _Demand:
     """The need, summed over time: at each time what `share` of the solved pilots of
     `subjects` ask for."""

@@ -1,6 +1,6 @@
 """What the model says at the nodes of one subject, on both sides of what happens there.
 
-`both_sides` looks at a solved path, `output_curves` joins what it saw to curves;
+`look` looks at a state on the way, `output_curves` joins what it saw to curves;
 `static_curves` are those of a model that needs no solve.
 """
 
@@ -9,37 +9,26 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from imak_pkpd.data.schedule import Schedule
-from imak_pkpd.model import AbstractModel, AbstractStatic
+from imak_pkpd.model import AbstractStatic
 from imak_pkpd.solve.curve import Curve
-from imak_pkpd.solve.march import March, Stop, epoch_at, inputs_of
+from imak_pkpd.solve.march import epoch_at
 from imak_pkpd.solve.mesh import following
+from imak_pkpd.solve.stepper import Crossing
 from imak_pkpd.solve.subject import at_setting, change_at, inputs_between
+from imak_pkpd.solve.tableau import Vector
 
 PerNode = Float[Array, " node"]
 
 
 class Look(NamedTuple):
-    """State, its rates, the outputs and how fast they change, leaves [node]."""
+    """The rates of a state, the outputs and how fast they change."""
 
-    state: Any
     rates: Any
     outputs: Mapping[str, Array]
     slopes: Mapping[str, Array]
-
-
-def both_sides(
-    model: AbstractModel, schedule: Schedule, path: March
-) -> tuple[Look, Look]:
-    """All nodes just before, and just after, what happens there."""
-    look = jax.vmap(lambda stop, y: _look(model, schedule, path, stop, y))
-    # The state before a node's action belongs to the interval that ends there.
-    ending = jax.tree.map(lambda x: jnp.concatenate([x[:1], x[:-1]]), path.stops)
-    ending = ending._replace(time=path.stops.time)
-    return look(ending, path.before), look(path.stops, path.after)
 
 
 def output_curves(clock: PerNode, before: Look, after: Look) -> dict[str, Curve]:
@@ -56,20 +45,15 @@ def output_curves(clock: PerNode, before: Look, after: Look) -> dict[str, Curve]
     }
 
 
-def _look(
-    model: AbstractModel, schedule: Schedule, path: March, stop: Stop, y: Array
-) -> Look:
-    here = at_setting(model, schedule.covariates.setting[stop.change])
-    inputs = inputs_of(schedule, stop)
-    state = path.unravel(y)
-    rates = here.rates(stop.time, state, inputs(stop.time))
+def look(crossing: Crossing, time: Float[Array, ""], y: Vector) -> Look:
+    """What the model says of the state at a TIME, as it moves in this interval."""
+    slope = crossing.field(time, y)
 
     def seen(t: Array, x: Array) -> dict[str, Array]:
-        return dict(here.observe(t, path.unravel(x), inputs(t)))
+        return dict(crossing.model.observe(t, crossing.unravel(x), crossing.inputs(t)))
 
-    moving = (jnp.ones_like(stop.time), ravel_pytree(rates)[0])
-    outputs, slopes = jax.jvp(seen, (stop.time, y), moving)
-    return Look(state, rates, outputs, slopes)
+    outputs, slopes = jax.jvp(seen, (time, y), (jnp.ones_like(time), slope))
+    return Look(crossing.unravel(slope), outputs, slopes)
 
 
 def static_curves(

@@ -4,6 +4,7 @@
 there and reported; nothing raises.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -55,25 +56,54 @@ class Stop(NamedTuple):
     shift: Float[Array, ""]
 
 
+class Sizes(NamedTuple):
+    """The largest size of each state on the way, and of its embedded error."""
+
+    reached: Float[Array, " state"]
+    error: Float[Array, " state"]
+
+    def passed(self, before: Vector, after: Vector, error: Vector) -> "Sizes":
+        """After one more node; an error that is no number counts for none."""
+        here = jnp.maximum(jnp.abs(before), jnp.abs(after))
+        return Sizes(
+            jnp.maximum(self.reached, here), jnp.fmax(self.error, jnp.abs(error))
+        )
+
+
 class March(NamedTuple):
     """States before and after the action at each node, and how the solve ended.
 
     `error` is the embedded error of the step that follows a node; `when` the TIME of
-    the first failure (inf when there is none).
+    the first failure (inf when there is none); `looks` what was asked for about both
+    states of each node.
     """
 
     before: Float[Array, "node state"]
     after: Float[Array, "node state"]
     error: Float[Array, "node state"]
+    sizes: Sizes
     stops: Stop
     at: Int[Array, " observation"]
     status: Int[Array, ""]
     when: Float[Array, ""]
     unravel: Any
+    looks: tuple[Any, Any]
+
+
+Look = Callable[[Crossing, Float[Array, ""], Vector], Any]
+"""What is seen of a state, from the interval that ends or begins there, on the way."""
+
+
+def blind(crossing: Crossing, time: Float[Array, ""], state: Vector) -> None:
+    """Sees nothing."""
 
 
 def march(
-    model: AbstractModel, schedule: Schedule, mesh: Mesh, stepper: AbstractStepper
+    model: AbstractModel,
+    schedule: Schedule,
+    mesh: Mesh,
+    stepper: AbstractStepper,
+    look: Look = blind,
 ) -> March:
     """The states of one subject at its nodes (fields without the subject axis)."""
     doses, resets = schedule.doses, schedule.resets
@@ -92,7 +122,7 @@ def march(
     steady = steady_states(model, schedule, mesh, arrivals, stepper, zero, unravel)
 
     def visit(carry: tuple, stop: Stop) -> tuple:
-        state, status, when = carry
+        state, seen, sizes, status, when = carry
         here = at_setting(model, schedule.covariates.setting[stop.change])
         acted = _act(here, schedule, stop, state, zero, steady, unravel)
         crossing = Crossing(here, inputs_of(schedule, stop), unravel)
@@ -103,13 +133,24 @@ def march(
         status = jnp.where(first_failure, problem, status).astype(jnp.int32)
         when = jnp.where(first_failure, stop.time, when)
         kept = jnp.where(status == SolveStatus.ok, step.state, state)
-        return (kept, status, when), (state, acted, step.error)
+        arriving = look(crossing, stop.time + stop.length, kept)
+        looks = seen, look(crossing, stop.time, acted)
+        sizes = sizes.passed(state, acted, step.error)
+        carry = kept, arriving, sizes, status, when
+        return carry, (state, acted, step.error, looks)
 
-    begin = (zero, steady.status, steady.when)
-    (_, status, when), (before, after, error) = jax.lax.scan(
+    # The state before a node's action belongs to the interval that ends there; before
+    # the first node there is none.
+    before_all = Crossing(start, inputs_of(schedule, first), unravel)
+    nothing = Sizes(jnp.zeros_like(zero), jnp.zeros_like(zero))
+    initially = look(before_all, first.time, zero)
+    begin = (zero, initially, nothing, steady.status, steady.when)
+    (*_, sizes, status, when), (before, after, error, looks) = jax.lax.scan(
         jax.checkpoint(visit, prevent_cse=False), begin, stops
     )
-    return March(before, after, error, stops, nodes.at, status, when, unravel)
+    return March(
+        before, after, error, sizes, stops, nodes.at, status, when, unravel, looks
+    )
 
 
 def lost(path: March) -> tuple[Array, Array]:
@@ -117,10 +158,9 @@ def lost(path: March) -> tuple[Array, Array]:
 
     Where nobody asks for a whole course the likelihood is watched by the certificate.
     """
-    reached = jnp.max(jnp.maximum(jnp.abs(path.before), jnp.abs(path.after)), axis=0)
-    beyond = jnp.any(jnp.abs(path.error) > LOST * reached, axis=-1)
-    first = path.stops.time[jnp.argmax(beyond)]
-    return jnp.any(beyond), first
+    most = LOST * path.sizes.reached
+    first = jnp.argmax(jnp.any(jnp.abs(path.error) > most, axis=-1))
+    return jnp.any(path.sizes.error > most), path.stops.time[first]
 
 
 def _stops(schedule: Schedule, mesh: Mesh, nodes: Nodes, arrivals: Arrivals) -> Stop:

@@ -56,6 +56,14 @@ class Split(AbstractStepper):
     steps = TSIT5
 
     def __call__(self, crossing: Crossing, t: Time, y: Vector, h: Time) -> Step:
+        # Nothing is computed beyond the last step where all subjects share theirs.
+        return jax.lax.cond(
+            h > 0,
+            lambda: self._crossed(crossing, t, y, h),
+            lambda: Step(y, jnp.zeros_like(y), OK()),
+        )
+
+    def _crossed(self, crossing: Crossing, t: Time, y: Vector, h: Time) -> Step:
         start = crossing.unravel(y)
         rates = crossing.model.rates(t, start, crossing.inputs(t))
         parts = parts_of(crossing.model, start, rates)

@@ -16,9 +16,10 @@ from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.model import AbstractModel, AbstractStatic, AnyModel, Inputs
 from imak_pkpd.solve.curve import Curve, PerNode
 from imak_pkpd.solve.guard import guard
-from imak_pkpd.solve.look import both_sides, output_curves, static_curves
-from imak_pkpd.solve.march import March, inputs_of, lost, march
+from imak_pkpd.solve.look import look, output_curves, static_curves
+from imak_pkpd.solve.march import March, blind, inputs_of, lost, march
 from imak_pkpd.solve.mesh import Mesh
+from imak_pkpd.solve.shared import batched, of_each
 from imak_pkpd.solve.status import SolveStatus
 from imak_pkpd.solve.stepper import AbstractStepper
 from imak_pkpd.solve.subject import at_setting
@@ -70,11 +71,6 @@ class Trajectory(eqx.Module):
         return Curve(self.clock, before, arriving, after, leaving)
 
 
-def batched(model: AnyModel) -> AnyModel:
-    """The `vmap` axes of a model: its scalars are shared, the rest is by subject."""
-    return jax.tree.map(lambda leaf: 0 if jnp.ndim(leaf) else None, model)
-
-
 def predict(
     model: AnyModel,
     schedule: Schedule,
@@ -91,7 +87,7 @@ def predict(
     if isinstance(model, AbstractStatic):
         return _predict_static(model, schedule, mesh, integrated)
     one = lambda m, s, grid: _predict_one(m, s, grid, stepper, integrated)  # noqa: E731
-    return jax.vmap(one, in_axes=(batched(model), 0, 0))(model, schedule, mesh)
+    return of_each(one, model, schedule, mesh)
 
 
 def solve(
@@ -99,7 +95,7 @@ def solve(
 ) -> Trajectory:
     """The trajectory of every subject on the nodes of the mesh."""
     one = lambda m, s, grid: _solve_one(m, s, grid, stepper)  # noqa: E731
-    return jax.vmap(one, in_axes=(batched(model), 0, 0))(model, schedule, mesh)
+    return of_each(one, model, schedule, mesh)
 
 
 def curves_of(
@@ -109,7 +105,7 @@ def curves_of(
     if not isinstance(model, AbstractStatic):
         return solve(model, schedule, mesh, stepper).outputs
     one = lambda m, s, grid: static_curves(m, s, grid.clock)  # noqa: E731
-    return jax.vmap(one, in_axes=(batched(model), 0, 0))(model, schedule, mesh)
+    return of_each(one, model, schedule, mesh)
 
 
 def _predict_one(
@@ -120,7 +116,7 @@ def _predict_one(
     integrated: Sequence[str],
 ) -> Prediction:
     guarded = jax.tree.map(guard, model)
-    path = march(guarded, schedule, mesh, stepper)
+    path = march(guarded, schedule, mesh, stepper, look if integrated else blind)
     seen = schedule.observations
 
     def observe(node: Array, setting: Array, time: Array, covariate: Array) -> Mapping:
@@ -132,8 +128,7 @@ def _predict_one(
     outputs = jax.vmap(observe)(path.at, seen.setting, seen.time, seen.covariate)
     areas = {}
     if integrated:
-        sides = both_sides(guarded, schedule, path)
-        curves = output_curves(path.stops.time + path.stops.shift, *sides)
+        curves = output_curves(path.stops.time + path.stops.shift, *path.looks)
         areas = {n: window_areas(curves[n], path.at, seen) for n in integrated}
     return Prediction(dict(outputs), path.status, path.when, areas)
 
@@ -186,22 +181,22 @@ def _static_areas(
         seen = here.observations
         return {name: window_areas(curves[name], grid.at, seen) for name in integrated}
 
-    return jax.vmap(one, in_axes=(batched(model), 0, 0))(model, schedule, mesh)
+    return of_each(one, model, schedule, mesh)
 
 
 def _solve_one(
     model: AbstractModel, schedule: Schedule, mesh: Mesh, stepper: AbstractStepper
 ) -> Trajectory:
-    path = march(model, schedule, mesh, stepper)
-    before, after = both_sides(model, schedule, path)
+    path = march(model, schedule, mesh, stepper, look)
+    before, after = path.looks
     clock = path.stops.time + path.stops.shift
     hopeless, since = lost(path)
     hopeless &= path.status == SolveStatus.ok
     return Trajectory(
         time=path.stops.time,
         clock=clock,
-        before=before.state,
-        after=after.state,
+        before=jax.vmap(path.unravel)(path.before),
+        after=jax.vmap(path.unravel)(path.after),
         rates=after.rates,
         arriving=before.rates,
         outputs=output_curves(clock, before, after),

@@ -98,7 +98,7 @@ def responses(some: Sequence[Batch]) -> tuple[np.ndarray, np.ndarray]:
     """s and r of every draw and patient, [batch, draw, patient]."""
     found = []
     for batch in some:
-        z = batch.arrays[0].normals
+        z = batch.patients.normals
         s = np.exp(batch.sites["theta_s"][:, None] + 0.3 * z[:, 0])
         r = np.exp(batch.sites["theta_r"][:, None] + 0.2 * z[:, 1])
         found.append((s, r))

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -106,3 +107,35 @@ def test_prior_draws_are_the_priors(cohort: Virtual) -> None:
     assert abs(theta.std() / np.log(1.3) - 1) < 4 / np.sqrt(4000)
     amount = np.log(sites["trial_central_amount"])
     assert abs(amount.mean() - np.log(2.0)) < 4 * np.log(1.2) / np.sqrt(2000)
+
+
+def test_what_patients_share_is_computed_once(cohort: Virtual) -> None:
+    """One row of events and steps for all patients, or one each: the same curves."""
+    sites = {n: v[0] for n, v in prior_sites(cohort, draws=1, number=1).items()}
+    apart = cohort.solved(*cohort.individuals(sites))
+    _, schedule, mesh = cohort.arrays
+    once = replace(cohort, schedule=schedule, mesh=mesh)
+    assert len(mesh.clock) == len(schedule.doses.clock) == 1 < schedule.subjects
+    together = once.solved(*once.individuals(sites))
+    for ours, theirs in zip(
+        jax.tree.leaves(together), jax.tree.leaves(apart), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+def test_who_does_not_get_a_dose_has_the_steps_of_the_others(
+    root: Path, tmp_path: Path
+) -> None:
+    """A dose of one group: nothing in the others, and one mesh for all."""
+    text = FIT.replace('per = "WT" }}', 'per = "WT", group = "treated" }}')
+    text += "[cohort.trial.group]\ntreated = {{ share = 0.5 }}\n"
+    (tmp_path / "fit.toml").write_text(text.format(root=root))
+    spec = read_fit(tmp_path / "fit.toml")
+    cohort = virtual_cohort(spec, read_model(spec), "trial")
+    assert len(cohort.arrays[2].clock) == 1
+    sites = {n: v[0] for n, v in prior_sites(cohort, draws=1, number=1).items()}
+    found = np.asarray(cohort.outcomes(sites, ("late",))["late"])
+    treated = cohort.patients.columns["treated"] > 0
+    assert 0 < treated.sum() < len(treated)
+    np.testing.assert_array_equal(found[~treated], 0.0)
+    assert np.all(found[treated] > 0)

@@ -31,6 +31,7 @@ from imak_pkpd.fit.virtual import (
     unplaced_cohort,
     with_patients,
 )
+from imak_pkpd.fit.virtual_schedule import given_to
 from imak_pkpd.model import AbstractModel
 from imak_pkpd.solve.stepper import AbstractStepper
 
@@ -89,27 +90,6 @@ def individuals(
     made = replace(there, patients=who, schedule=given_to(there.schedule, who))
     model, schedule = made.individuals(sites)
     return model, capped(schedule, most)
-
-
-def given_to(schedule: Schedule, who: VirtualPatients) -> Schedule:
-    """The schedule with the amounts and covariates of as many other patients."""
-    made = schedule
-    if schedule.dose_names:
-        made = eqx.tree_at(lambda s: s.doses.amount, schedule, _amounts(schedule, who))
-    if not schedule.columns:
-        return made
-    column = jnp.stack([jnp.asarray(who.columns[n]) for n in schedule.columns], -1)
-    value = jnp.broadcast_to(column[:, None], schedule.covariates.value.shape)
-    return eqx.tree_at(lambda s: s.covariates.value, made, value)
-
-
-def _amounts(schedule: Schedule, who: VirtualPatients) -> Float[Array, "subject dose"]:
-    """What everybody gets at every place of the schedule, of a design amount of 1."""
-    nobody = jnp.zeros(schedule.subjects)
-    own = [jnp.asarray(who.amounts.get(n, nobody)) for n in schedule.dose_names]
-    named = jnp.asarray(schedule.doses.name)
-    given = jnp.take_along_axis(jnp.stack(own, -1), named, axis=1)
-    return jnp.where(jnp.asarray(schedule.doses.mask), given, 0.0)
 
 
 @lru_cache(maxsize=32)
@@ -174,14 +154,9 @@ def _bare(
         for dose, a in block.amount.items()
         if a.cap is not None
     }
-    own = _of_estimands(spec, trial, _in_every_group(design))
+    own = _of_estimands(spec, trial, design)
     made = unplaced_cohort(own, model, cohort, PILOT_PATIENTS)
     return Arm(name, design, Given(planned, most), made)
-
-
-def _in_every_group(design: CohortBlock) -> CohortBlock:
-    groups = {n: g.model_copy(update={"share": 1.0}) for n, g in design.group.items()}
-    return design.model_copy(update={"group": groups})
 
 
 def _of_estimands(spec: FitSpec, trial: TrialBlock, design: CohortBlock) -> FitSpec:
