@@ -219,7 +219,9 @@ def _attributes(
     weighting: dict[str, Any],
 ) -> dict[str, str]:
     figures = {
+        "way": "weights",
         "prior_draws": PRIOR,
+        "weighed": PRIOR,
         "refined_draws": len(log_weight),
         "failed": 0,
         "ess": float(1 / np.sum(np.exp(2 * log_weight))),

@@ -33,6 +33,7 @@ HELD = 0.01
 SCRAMBLES = 3.0
 TERMS = 1e-3
 SOLVER = 0.1
+ROUNDING = 1e-12
 
 Column = Float[np.ndarray, " draw"]
 
@@ -104,7 +105,7 @@ def _failed(tree: xr.DataTree, said: Mapping[str, Any]) -> Finding | NotRun:
     likeliest = float(np.exp(share.max()))
     most = int(HELD / likeliest) if likeliest > 0 else 0
     text = (
-        f"{failed} of {said.get('prior_draws', 'all')} prior draws have more than "
+        f"{failed} of {said.get('weighed', 'all')} draws have more than "
         f"{UNSOLVED:.0%} of virtual patients that could not be solved"
     )
     if "unsolved" in said:
@@ -161,18 +162,18 @@ def _records(said: Mapping[str, Any]) -> Iterator[Finding]:
 def scramble_distances(said: Mapping[str, Any]) -> dict[str, float]:
     """|first - second| / combined SE, by estimand."""
     return {
-        name: _distance(one["first"] - one["second"], one["se"])
+        name: _distance(one["first"], one["second"], one["se"])
         for name, one in (said.get("scrambles") or {}).items()
     }
 
 
-def _distance(difference: float, se: float) -> float:
-    """A difference in SEs; a mean that has none must be the same."""
-    if not np.isfinite(difference):
+def _distance(first: float, second: float, se: float) -> float:
+    """A difference in SEs; a mean that has none must be the same but for rounding."""
+    if not np.isfinite(first - second):
         return np.inf
-    if se > 0:
-        return abs(difference) / se
-    return 0.0 if difference == 0 else np.inf
+    if np.isclose(first, second, rtol=ROUNDING, atol=0.0):
+        return 0.0
+    return abs(first - second) / se if se > 0 else np.inf
 
 
 def _solver(tree: xr.DataTree, said: Mapping[str, Any]) -> Finding | NotRun:

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from imak_pkpd.decide.designs import Treated
 from imak_pkpd.decide.evaluate import Batch, by_draw
-from imak_pkpd.fit.over_draws import on_all_cores
+from imak_pkpd.solve.cores import on_all_cores
 from imak_pkpd.solve.curve import value_at
 from imak_pkpd.solve.trajectory import solve
 

@@ -21,7 +21,8 @@ from imak_pkpd.decide.draws import thinned
 from imak_pkpd.decide.own_steps import own_meshes
 from imak_pkpd.estimand import Outcome
 from imak_pkpd.evidence import VirtualPatients
-from imak_pkpd.fit.over_draws import LANES, on_all_cores
+from imak_pkpd.fit.over_draws import LANES
+from imak_pkpd.solve.cores import on_all_cores
 from imak_pkpd.solve.mesh import Mesh
 from imak_pkpd.solve.stepper import AbstractStepper
 

@@ -22,8 +22,8 @@ from imak_pkpd.decide.evaluate import Batch, Evaluated, means_of, of_draws
 from imak_pkpd.decide.histories import Design
 from imak_pkpd.decide.imagined import ByPatient, Imagined, Reported
 from imak_pkpd.decide.table import Row, Table
-from imak_pkpd.fit.over_draws import on_all_cores
 from imak_pkpd.model import AbstractModel
+from imak_pkpd.solve.cores import on_all_cores
 from imak_pkpd.solve.curve import positive_value_at
 from imak_pkpd.solve.shared import in_full
 

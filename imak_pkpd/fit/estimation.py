@@ -20,10 +20,10 @@ class EstimationBlock(BaseModel):
     a CPU and all chains in one vectorised program on a GPU.
 
     A fit of published facts without patients weighs `prior_draws` draws of the prior
-    and refines `refined_draws` of them; NUTS is not run. `sampler` "auto" tempers
-    instead where the weights are worth less than 5 % of the draws. With patients and
-    facts "auto" is "nuts"; "tempered" leads `refined_draws` particles there (`sampler`
-    has the table).
+    and refines `refined_draws` of them; NUTS is not run. `sampler` "auto" adapts them
+    first ("adapted") where the weights are worth less than 5 % of the draws, and
+    tempers if that fails. With patients and facts "auto" is "nuts"; "tempered" leads
+    `refined_draws` particles there (`sampler` has the table).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,4 +44,4 @@ class EstimationBlock(BaseModel):
     method: Literal["auto", "threads", "vectorised"] = "auto"
     prior_draws: int = Field(default=12_000, ge=100)
     refined_draws: int = Field(default=2_800, ge=50)
-    sampler: Literal["auto", "nuts", "weights", "tempered"] = "auto"
+    sampler: Literal["auto", "nuts", "weights", "adapted", "tempered"] = "auto"

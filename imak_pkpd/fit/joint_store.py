@@ -16,11 +16,12 @@ from imak_pkpd.fit.evidence_store import (
     refined_group,
     replicates,
 )
+from imak_pkpd.fit.scrambles import refined_cohort
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.fit.terms import Column, Sites, Terms, fact_names, terms_at, terms_of
 from imak_pkpd.fit.tree import Group, Variable
 from imak_pkpd.fit.virtual import Virtual
-from imak_pkpd.fit.weighting import SECOND, refined_cohort
+from imak_pkpd.fit.weighting import SECOND
 from imak_pkpd.fit.weights import effective, weighted_moments
 
 

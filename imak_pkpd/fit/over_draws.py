@@ -1,16 +1,13 @@
-"""`over_draws`: a compiled function of many draws, in chunks, on all cores.
+"""`over_draws`: a compiled function of many draws, in chunks, on all cores."""
 
-`on_all_cores` is that of any pieces of work that one compiled function does.
-"""
-
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import Array
+
+from imak_pkpd.solve.cores import on_all_cores
 
 PER_CALL = 64  # draws between two signs of life
 LANES = 512  # patients and draws in one program: their curves stay in the cache
@@ -35,15 +32,6 @@ def over_draws(
         name: np.concatenate([part[name] for part in found])[:draws]
         for name in found[0]
     }
-
-
-def on_all_cores[Piece, Found](
-    one: Callable[[Piece], Found], pieces: Sequence[Piece]
-) -> list[Found]:
-    """`one` of every piece, in their order; compiled once, before the threads."""
-    first = one(pieces[0])
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        return [first, *pool.map(one, pieces[1:])]
 
 
 def _chunks(sites: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:

@@ -3,7 +3,7 @@
 | [data] | [evidence] | sampler | runs |
 |---|---|---|---|
 | yes | no | auto, nuts | NUTS |
-| no | yes | auto, weights, tempered | weights of prior draws, or tempered SMC |
+| no | yes | auto, weights, adapted, tempered | weights of prior draws, or as said |
 | yes | yes | auto, nuts | NUTS, with the facts as terms of the density |
 | yes | yes | tempered | tempered SMC, with the records as terms of it |
 """
@@ -18,7 +18,7 @@ from imak_pkpd.fit.spec import FitSpec
 class Plan(NamedTuple):
     """What runs, why, and what to look out for (empty: nothing)."""
 
-    sampler: Literal["nuts", "weights", "tempered"]
+    sampler: Literal["nuts", "weights", "adapted", "tempered"]
     why: str
     caution: str = ""
 
@@ -36,9 +36,9 @@ def plan_of(spec: FitSpec) -> Plan:
     if not spec.evidence:
         return Plan("nuts", "patients' records and no published facts")
     if spec.data is None:
-        if said == "tempered":
-            return Plan("tempered", "published facts and no patients; as asked for")
-        why = "no patients: prior draws are weighed, or tempered if few agree"
+        if said in ("adapted", "tempered"):
+            return Plan(said, "published facts and no patients; as asked for")
+        why = "no patients: prior draws are weighed, and adapted first if few agree"
         return Plan("weights", why)
     if said == "tempered":
         return Plan("tempered", "patients and published facts; as asked for")
@@ -51,8 +51,8 @@ def sampler_findings(spec: FitSpec) -> Iterator[tuple[Key, str]]:
     said, key = spec.estimation.sampler, ("estimation", "sampler")
     if said == "nuts" and spec.data is None:
         yield key, "got 'nuts' without [data]: write 'weights', 'tempered' or 'auto'"
-    elif said == "weights" and spec.data is not None:
+    elif said in ("weights", "adapted") and spec.data is not None:
         text = "prior draws do not meet the records of patients: write 'tempered'"
-        yield key, f"got 'weights' with [data], but {text}, 'nuts' or 'auto'"
+        yield key, f"got '{said}' with [data], but {text}, 'nuts' or 'auto'"
     elif said == "tempered" and not spec.evidence:
         yield key, "got 'tempered' without [evidence]: write 'nuts' or 'auto'"

@@ -3,9 +3,11 @@
 Particles from the prior are led to the posterior by raising the likelihood to powers
 from 0 to 1, each so much further as halves their effective number; after resampling
 they are moved. Moves are preconditioned Crank-Nicolson steps, which leave a normal of
-the particles' own mean and covariance as it is and need no gradient: a mean over a
-cohort is a staircase. Sources: Del Moral, Doucet & Jasra 2006, JRSS B 68:411; Cotter et
-al. 2013, Stat Sci 28:424.
+the mean and covariance of particles as it is and need no gradient: a mean over a
+cohort is a staircase. Either half of the particles is moved by the normal of the other:
+in 167 dimensions that of 2,000 particles is so near to themselves that moved by it they
+spread too far (SDs of means by 13 %). Sources: Del Moral, Doucet & Jasra 2006, JRSS B
+68:411; Cotter et al. 2013, Stat Sci 28:424.
 """
 
 from collections.abc import Callable
@@ -78,9 +80,9 @@ def temper(
         evidence += float(logsumexp(weight) - np.log(particles))
         place = evenly_drawn(weight, particles, rng)
         cloud, power = _Cloud(*(each[place] for each in cloud)), further
-        ruler, accepted = _ruler(cloud.x), []
+        rulers, accepted = _rulers(cloud.x), []
         for _ in range(moves):
-            cloud, share = _moved(cloud, ruler, ground, power, step, rng)
+            cloud, share = _moved(cloud, rulers, ground, power, step, rng)
             step = float(np.clip(step * np.exp(share - WANTED), 0.01, 0.99))
             accepted.append(share)
         powers.append(power)
@@ -126,6 +128,30 @@ class _Ruler(NamedTuple):
         return self.centre + z @ self.factor.T
 
 
+class _Rulers(NamedTuple):
+    """Those of the first `half` of the particles and of the others."""
+
+    half: int
+    first: _Ruler
+    others: _Ruler
+
+    def z(self, x: Particles) -> Particles:
+        return np.concatenate(
+            [self.first.z(x[: self.half]), self.others.z(x[self.half :])]
+        )
+
+    def x(self, z: Particles) -> Particles:
+        return np.concatenate(
+            [self.first.x(z[: self.half]), self.others.x(z[self.half :])]
+        )
+
+
+def _rulers(x: Particles) -> _Rulers:
+    """Each of the other half. Copies of a particle stand in a row: in one half."""
+    half = len(x) // 2
+    return _Rulers(half, _ruler(x[half:]), _ruler(x[:half]))
+
+
 def _ruler(x: Particles) -> _Ruler:
     """The normal of these particles, somewhat wider."""
     particles, size = x.shape
@@ -157,7 +183,7 @@ def _scaled(log_likelihood: Column, power: float) -> Column:
 
 def _moved(
     cloud: _Cloud,
-    ruler: _Ruler,
+    rulers: _Rulers,
     ground: _Ground,
     power: float,
     step: float,
@@ -168,11 +194,11 @@ def _moved(
     Each is `step` long at most: a long one is refused to particles in the tails, where
     the normal falls faster than the posterior, and a short one leads them back.
     """
-    before = ruler.z(cloud.x)
+    before = rulers.z(cloud.x)
     noise = rng.standard_normal(before.shape)
     steps = step * rng.random((len(before), 1))
     after = np.sqrt(1 - steps**2) * before + steps * noise
-    there = ground.cloud(ruler.x(after))
+    there = ground.cloud(rulers.x(after))
     gain = _scaled(there.log_likelihood, power) - _scaled(cloud.log_likelihood, power)
     gain += there.log_prior - cloud.log_prior
     gain += 0.5 * np.sum(after**2 - before**2, 1)  # over what the normal itself would

@@ -261,15 +261,19 @@ def cohort_means(
 ) -> Means:
     """The mean of every estimand over the solved patients, by draw; `failed` is the
     share of the others. Draws at which too many are lost are solved again with
-    shorter steps: all their patients are faster than those of other draws.
+    shorter steps, those still lost once more: all their patients are faster than those
+    of other draws.
 
     Of a crossing the shares of its outcomes. Draws go to all cores in chunks.
     """
     found = dict(_means(cohort, sites, estimands, advance))
-    again = np.flatnonzero(found["failed"] > FEW)
-    if len(again):
+    for limit in (FEW, UNSOLVED):
+        again = np.flatnonzero(found["failed"] > limit)
+        if not len(again):
+            break
+        cohort = quartered(cohort)
         some = {name: value[again] for name, value in sites.items()}
-        better = _means(quartered(cohort), some, estimands, lambda draws: None)
+        better = _means(cohort, some, estimands, lambda draws: None)
         for name, value in found.items():
             value[again] = better[name]
     return found

@@ -8,23 +8,33 @@ with a handful of facts the posterior is near the prior, and weights do better.
 3. Solve those again on many patients; weigh by the facts there, over the chance of
    having been chosen. A second scramble of the quasi-random points must agree.
 
-Where hardly any prior draw agrees with the facts, `tempering` replaces 1 and 2; it also
-takes the records of a few patients (`records`).
+Where hardly any prior draw agrees with the facts, `adapting` leads draws to them before
+2. Where that fails, where it is asked for, and with the records of a few patients
+(`records`), `tempering` replaces 1 and 2.
 """
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Int
 from scipy.special import logsumexp
 
+from imak_pkpd.fit.adapting import Pool, adapt, prior_pool
 from imak_pkpd.fit.certificate import Certificate, tail_shape
+from imak_pkpd.fit.estimation import EstimationBlock
+from imak_pkpd.fit.over_draws import PER_CALL
 from imak_pkpd.fit.progress import Progress
 from imak_pkpd.fit.records import Records
+from imak_pkpd.fit.scrambles import (
+    Agreement,
+    errors_of_points,
+    refined_cohort,
+    scrambles_agree,
+)
 from imak_pkpd.fit.sites import draws_of
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.fit.target import target
@@ -34,8 +44,6 @@ from imak_pkpd.fit.virtual import Virtual, shared_prior, virtual_cohort
 from imak_pkpd.fit.weights import (
     effective,
     evenly_drawn,
-    weighted_error,
-    weighted_moments,
 )
 from imak_pkpd.model import AnyModel
 from imak_pkpd.solve.stepper import Adaptive
@@ -47,9 +55,12 @@ DEFENCE = 0.1
 """Share of the draws chosen at random among all: it bounds every weight (Hesterberg
 1995, Technometrics 37:185)."""
 
+Way = Literal["weights", "adapted", "tempered"]
+
 TOO_FEW = 0.05
 """Of the prior draws: with fewer effective ones the weights rest on too little."""
 SECOND = 1000  # refined draws that are solved at a second scramble too
+OF_SETS = PER_CALL  # posterior draws that are solved at these: one call's, as it is
 CERTIFIED = 16  # posterior draws that are solved by the reference too
 REFERENCE = Adaptive(1e-6, 1e-6)  # far below the error of a step of the mesh
 
@@ -58,17 +69,24 @@ REFERENCE = Adaptive(1e-6, 1e-6)  # far below the error of a step of the mesh
 class Weighted:
     """Prior draws with their terms, and the refined ones with their weights.
 
-    `log_weight` is normalised; `log_proposal` is minus the log of the chance of having
-    been refined; `second` are the terms of the first refined draws at another scramble
-    of the points; `solver` is the largest error of a mean by the mesh, `certificate`
-    that of the records' log-likelihood (None: no records, or no mesh).
+    `way` is how these were found; `lost` counts the draws on the way that have too many
+    unsolved patients, and `proposals` the normals that were fitted. `log_weight` is
+    normalised; `log_proposal` is the log of what a draw has too little of the prior;
+    `second` are the terms of the first refined draws at another scramble of the points,
+    `points` is the SD of a posterior mean between such scrambles;
+    `solver` is the largest error of a mean by the mesh, `certificate` that of the
+    records' log-likelihood (None: no records, or no mesh).
     """
 
+    way: Way
     prior: Sites
     first: Terms
+    lost: int
+    proposals: int
     sites: Sites
     refined: Terms
     second: Terms
+    points: Mapping[str, float]
     log_proposal: Column
     log_weight: Column
     log_evidence: float
@@ -102,24 +120,30 @@ def weigh(
     prior = draws_of(whole, block.prior_draws, block.seed)
     told = _told(progress, "prior draws", block.prior_draws, len(few))
     first = terms_of(spec, few, prior, told)
-    if tempers(spec, first):
+    way, pool = weighed(spec, few, whole, prior, first, progress)
+    if way == "tempered":
         sites, log_proposal = tempered(spec, few, whole, progress, records)
     else:
-        sites, log_proposal = chosen_draws(spec, prior, first)
+        sites, log_proposal = chosen_draws(block, pool)
     refined = _refined(spec, few, sites, 1, progress)
     again = {name: value[:SECOND] for name, value in sites.items()}
     second = _refined(spec, few, again, 2, progress)
     log_weight = refined.total(fact_names(spec)) + log_proposal
+    posterior = partial(resampled_sites, sites, log_weight, number=block.seed)
     return Weighted(
+        way,
         prior,
         first,
+        int(np.count_nonzero(np.isneginf(pool.log_likelihood))),
+        pool.proposals,
         sites,
         refined,
         second,
+        errors_of_points(spec, few, posterior(OF_SETS), progress.stage),
         log_proposal,
         log_weight - logsumexp(log_weight),
         float(logsumexp(log_weight) - np.log(block.prior_draws)),
-        solver_errors(spec, few, resampled_sites(sites, log_weight, block.seed)),
+        solver_errors(spec, few, posterior(CERTIFIED)),
         None if records is None else records.certificate(sites),
         time.process_time() - start,
     )
@@ -134,21 +158,44 @@ def _prior_of(
     return partial(records.sample_prior, cohorts)
 
 
-def tempers(spec: FitSpec, first: Terms) -> bool:
-    """Whether prior draws are too far from the facts to be weighed."""
-    said, log_weight = spec.estimation.sampler, first.total(fact_names(spec))
-    if said != "auto":
-        return said == "tempered"
-    return effective(log_weight) < TOO_FEW * len(log_weight)
+def weighed(
+    spec: FitSpec,
+    cohorts: Mapping[str, Virtual],
+    prior: Callable[[], object],
+    drawn: Sites,
+    first: Terms,
+    progress: Progress,
+) -> tuple[Way, Pool]:
+    """How the posterior is found, and draws on few patients that lead to it."""
+    said, block = spec.estimation.sampler, spec.estimation
+    pool = prior_pool(drawn, first.total(fact_names(spec)))
+    if said in ("weights", "tempered"):
+        return said, pool
+    if said == "auto" and pool.ess >= TOO_FEW * len(pool.log_ratio):
+        return "weights", pool
+    pool = adapt(
+        target(prior, ()),
+        lambda sites: terms_of(spec, cohorts, sites).total(fact_names(spec)),
+        pool,
+        block.refined_draws,
+        block.seed,
+        lambda power, ess: progress.stage(
+            f"adapting: power {power:.3g} of 1, {ess:.0f} effective draws"
+        ),
+    )
+    met = pool.ess >= block.refined_draws or said == "adapted"
+    return ("adapted" if met else "tempered"), pool
 
 
-def chosen_draws(spec: FitSpec, prior: Sites, first: Terms) -> tuple[Sites, Column]:
-    """The prior draws to refine, and minus the log of their chance of being chosen."""
-    block = spec.estimation
-    chance = inclusion(first.total(fact_names(spec)), block.refined_draws)
-    chosen = systematic(chance, np.random.default_rng(block.seed))
-    sites = {name: value[chosen] for name, value in prior.items()}
-    return sites, -np.log(chance[chosen])
+def chosen_draws(block: EstimationBlock, pool: Pool) -> tuple[Sites, Column]:
+    """The draws to refine, and what they have too little of the prior."""
+    chance = inclusion(pool.log_weight, block.refined_draws)
+    rng = np.random.default_rng(block.seed)
+    # In random order: the first of them are solved at a second set of points.
+    chosen = rng.permutation(systematic(chance, rng))
+    sites = {name: value[chosen] for name, value in pool.sites.items()}
+    share = np.log(block.prior_draws / len(chance))
+    return sites, pool.log_ratio[chosen] - np.log(chance[chosen]) + share
 
 
 def tempered(
@@ -197,9 +244,9 @@ def _refined(
     return terms_of(spec, many, sites, told)
 
 
-def resampled_sites(sites: Sites, log_weight: Column, number: int) -> Sites:
+def resampled_sites(sites: Sites, log_weight: Column, draws: int, number: int) -> Sites:
     """A few draws of the posterior, for what is too dear for all."""
-    place = resampled(log_weight, CERTIFIED, np.random.default_rng(number))
+    place = resampled(log_weight, draws, np.random.default_rng(number))
     return {name: value[place] for name, value in sites.items()}
 
 
@@ -254,50 +301,6 @@ def resampled(
     return rng.permutation(evenly_drawn(log_weight, draws, rng))
 
 
-class Agreement(NamedTuple):
-    """A weighted mean at either set of points, and its combined standard error."""
-
-    first: float
-    second: float
-    se: float
-
-
-def scrambles_agree(spec: FitSpec, found: Weighted) -> dict[str, Agreement]:
-    """Posterior means of the estimands at each scramble, weights and all.
-
-    On the draws that were solved at both.
-    """
-    draws = len(found.second.failed)
-    both = (terms_at(found.refined, np.arange(draws)), found.second)
-    made = {}
-    for cohort, means in found.second.means.items():
-        for name in means:
-            (a, se_a), (b, se_b) = (
-                _estimate(spec, found.log_proposal[:draws], terms, cohort, name)
-                for terms in both
-            )
-            made[f"{name} ({cohort})"] = Agreement(a, b, float(np.hypot(se_a, se_b)))
-    return made
-
-
-def _estimate(
-    spec: FitSpec, log_proposal: Column, terms: Terms, cohort: str, name: str
-) -> tuple[float, float]:
-    """The weighted mean by one set of points, with its standard error."""
-    log_weight = terms.total(fact_names(spec)) + log_proposal
-    log_weight, values = log_weight - logsumexp(log_weight), terms.means[cohort][name]
-    mean, _ = weighted_moments(values, log_weight)
-    return mean, weighted_error(values, log_weight, mean)
-
-
-def refined_cohort(cohort: Virtual, scramble: int) -> Virtual:
-    """The refined cohort, other points each time, on the steps of the first one."""
-    more = cohort.block.refined
-    return virtual_cohort(
-        cohort.spec, cohort.model, cohort.name, more, scramble, like=cohort
-    )
-
-
 def _told(
     progress: Progress, what: str, total: int, cohorts: int
 ) -> Callable[[int], None]:
@@ -312,19 +315,31 @@ def _told(
     return advance
 
 
+def _agreements(spec: FitSpec, found: Weighted) -> dict[str, Agreement]:
+    """On the draws that were solved at both sets of points."""
+    draws = len(found.second.failed)
+    first = terms_at(found.refined, np.arange(draws))
+    return scrambles_agree(
+        spec, (first, found.second), found.log_proposal[:draws], found.points
+    )
+
+
 def as_attributes(spec: FitSpec, found: Weighted) -> dict[str, Any]:
     """The figures of the weighting, as the report reads them."""
     return {
         "prior_draws": len(found.first.failed),
         "refined_draws": len(found.log_weight),
-        "failed": int(found.first.lost.sum()),
+        "way": found.way,
+        "proposals": found.proposals,
+        "weighed": len(found.first.failed) * (1 + found.proposals),
+        "failed": found.lost,
         "unsolved": float(np.exp(found.log_weight) @ found.refined.failed),
         "ess": found.ess,
         "largest_weight": float(np.exp(found.log_weight.max())),
         "log_evidence": found.log_evidence,
         "khat": found.k_hat,
         "scrambles": {
-            name: each._asdict() for name, each in scrambles_agree(spec, found).items()
+            name: each._asdict() for name, each in _agreements(spec, found).items()
         },
         "patients": {name: block.patients for name, block in spec.cohort.items()},
         "refined_patients": {n: block.refined for n, block in spec.cohort.items()},

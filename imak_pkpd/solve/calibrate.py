@@ -19,6 +19,7 @@ from jaxtyping import Array, Float, Int
 
 from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.model import AbstractModel, Dosing
+from imak_pkpd.solve.cores import on_all_cores
 from imak_pkpd.solve.march import March, Stop, inputs_of, march
 from imak_pkpd.solve.mesh import Mesh, build_mesh
 from imak_pkpd.solve.shared import of_each
@@ -232,7 +233,11 @@ def _uniform(schedule: Schedule, steps: int) -> list[np.ndarray]:
 def _needs(pilots: Sequence[AbstractModel], mesh: Mesh, asked: _Asked) -> Need:
     """One march of the fine mesh per pilot."""
     run = jax.jit(lambda m, s, g: need_of(m, s, g, asked.tolerance, asked.stepper))
-    found = [jax.tree.map(np.asarray, run(m, asked.schedule, mesh)) for m in pilots]
+
+    def one(pilot: AbstractModel) -> Need:
+        return jax.tree.map(np.asarray, run(pilot, asked.schedule, mesh))
+
+    found = on_all_cores(one, pilots)
     return jax.tree.map(lambda *leaves: np.stack(leaves), *found)
 
 

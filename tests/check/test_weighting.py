@@ -190,6 +190,11 @@ def test_each_figure_can_fail(check: str, figures: dict[str, Any]) -> None:
     assert not found.passed
 
 
+def test_rounding_is_no_difference() -> None:
+    same = {"cr": {"first": 1.0, "second": 1.0 + 7e-16, "se": 3e-17}}
+    assert diagnose_weighting(made_up.weighted_tree(scrambles=same)).passed
+
+
 def test_the_tail_of_bounded_weights_is_shown_and_not_judged() -> None:
     found = diagnose_weighting(made_up.weighted_tree(khat=1.2))
     assert found.passed
@@ -200,7 +205,7 @@ def test_few_failed_solves_are_explained_by_what_they_could_weigh() -> None:
     found = diagnose_weighting(made_up.weighted_tree(failed=3))
     assert found.passed
     (one,) = (f for f in found.findings if f.check == "failed solves")
-    assert "3 of 16000 prior draws" in one.message
+    assert "3 of 16000 draws" in one.message
     assert "would hold" in one.message
 
 

@@ -21,10 +21,11 @@ from imak_pkpd.decide.trial.endpoint import Endpoint, Seen
 from imak_pkpd.decide.trial.losses import Mortality, losses, mortality
 from imak_pkpd.evidence import VirtualPatients, drawn_patients, virtual_patients
 from imak_pkpd.fit.arm import Kind, kind_of, seen_at
-from imak_pkpd.fit.over_draws import LANES, on_all_cores
+from imak_pkpd.fit.over_draws import LANES
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.fit.weighting import REFERENCE
 from imak_pkpd.model import AbstractModel
+from imak_pkpd.solve.cores import on_all_cores
 
 CHECKED = 4  # draws that are solved by the reference too
 TWIN = "the same again: "  # before the name of an arm that is held to itself

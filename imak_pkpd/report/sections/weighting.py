@@ -12,10 +12,27 @@ from imak_pkpd.report.figure import BLUE, figure
 from imak_pkpd.report.run import MissingError, Run
 from imak_pkpd.report.sections.computation import checks
 
+WAYS = {
+    "weights": (
+        "Draws of the prior were weighted by how well they predict the facts, and the "
+        "likelier ones chosen."
+    ),
+    "adapted": (
+        "Few draws of the prior predict the facts: in rounds, more were drawn from "
+        "normals fitted to the likelier ones, and all were weighted by prior, facts "
+        "and the mixture of what proposed them, and the likelier ones chosen."
+    ),
+    "tempered": (
+        "Few draws of the prior predict the facts: particles were led from the prior "
+        "to the posterior by tempered sequential Monte Carlo."
+    ),
+}
+REFINED = "These were solved again with more virtual patients, and weighted anew."
 FIGURES = {
     "prior_draws": "prior draws",
     "refined_draws": "refined draws",
-    "failed": "prior draws with a failed solve",
+    "proposals": "rounds of proposals",
+    "failed": "draws weighed first with a failed solve",
     "patients": "virtual patients at a prior draw",
     "refined_patients": "virtual patients at a refined draw",
     "ess": "effective draws (ESS)",
@@ -28,12 +45,11 @@ FIGURES = {
 
 def figures(run: Run) -> Iterator[Block]:
     """How the draws were made, in numbers."""
-    yield Prose(
-        "Draws of the prior were weighted by how well they predict the facts. The "
-        "likelier ones were solved again with more virtual patients, and weighted "
-        "anew. There are no chains: R-hat, divergences and trace plots do not apply."
-    )
     said = _said(run)
+    yield Prose(
+        f"{WAYS[said.get('way', 'weights')]} {REFINED} There are no chains: R-hat, "
+        "divergences and trace plots do not apply."
+    )
     rows = [
         {"figure": title, "value": _cell(said[key])}
         for key, title in FIGURES.items()
@@ -56,6 +72,7 @@ def scrambles(run: Run) -> Iterator[Block]:
             "estimand": name,
             "first set": said["scrambles"][name]["first"],
             "second set": said["scrambles"][name]["second"],
+            "SE of the points": said["scrambles"][name].get("points", "-"),
             "combined SE": said["scrambles"][name]["se"],
             "difference (SE)": value,
         }
