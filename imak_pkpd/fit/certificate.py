@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from imak_pkpd.fit.posterior import ROWS
 from imak_pkpd.fit.target import Target
 
 LIMIT = 0.01  # of the log posterior, for a trial of the size of the seed's, 33 patients
@@ -29,8 +30,9 @@ class Certificate:
     """The solver's error on `draws` posterior draws.
 
     `sd` of Δ, `p99` the 99th percentile of |Δ − median Δ|, `limit` its allowance;
-    `k_hat` and `efficiency` of the weights exp(Δ); `worst_subject` the row whose own Δ
-    spreads most (one past the last: the facts); `mesh_failed` draws (and rejected
+    `k_hat` and `efficiency` of the weights exp(Δ); `worst_subject` the one whose own Δ
+    spreads most (one past the last: the facts), `worst_record` that of its records, and
+    `worst` both in words (empty: not said); `mesh_failed` draws (and rejected
     proposals) that fail on the mesh and solve by the reference.
     """
 
@@ -41,7 +43,9 @@ class Certificate:
     k_hat: float
     efficiency: float
     worst_subject: int
+    worst_record: int
     mesh_failed: int
+    worst: str = ""
 
     @property
     def certified(self) -> bool:
@@ -58,17 +62,24 @@ class Certificate:
         return asdict(self) | {"certified": self.certified}
 
 
-Likelihood = Callable[[Float[np.ndarray, "draw d"]], Float[np.ndarray, "draw term"]]
+Likelihood = Callable[
+    [Float[np.ndarray, "draw d"]], Float[np.ndarray, "draw subject record"]
+]
+"""Where there are facts, they are the first record of one more subject."""
 
 
-def likelihood_by_term(target: Target, args: tuple) -> Likelihood:
-    """A compiled function: flat positions -> log-likelihood by subject, then of the
-    facts where there are some."""
+def likelihood_by_record(target: Target, args: tuple) -> Likelihood:
+    """A compiled function of flat positions."""
 
-    def one(position: Float[Array, " d"], arguments: tuple) -> Float[Array, " term"]:
+    def one(
+        position: Float[Array, " d"], arguments: tuple
+    ) -> Float[Array, "subject record"]:
         values = target.constrain(position, arguments)
-        facts = values.get("fact_log_likelihood", jnp.zeros(0))
-        return jnp.append(values["log_likelihood"], facts)
+        records, facts = values[ROWS], values.get("fact_log_likelihood")
+        if facts is None:
+            return records
+        last = jnp.zeros((1, records.shape[1])).at[0, 0].set(facts)
+        return jnp.concatenate([records, last])
 
     run = jax.jit(
         lambda xs, arguments: jax.lax.map(
@@ -88,12 +99,12 @@ def certify(
 ) -> Certificate:
     """The certificate from posterior draws and proposals that failed on the mesh."""
     ours, true = mesh(positions), reference(positions)
-    solved = np.isfinite(true.sum(1))
-    failed = solved & ~np.isfinite(ours.sum(1))
+    solved = np.isfinite(true.sum((1, 2)))
+    failed = solved & ~np.isfinite(ours.sum((1, 2)))
     both = solved & ~failed
-    by_term = true[both] - ours[both]
-    delta = by_term.sum(1)
-    worst = int(by_term.std(0).argmax()) if both.any() else 0
+    by_record = true[both] - ours[both]
+    delta = by_record.sum((1, 2))
+    subject, record = _worst(by_record) if both.any() else (0, 0)
     spread = np.abs(delta - np.median(delta)) if both.any() else np.array([np.inf])
     k_hat, efficiency = weight_quality(delta)
     return Certificate(
@@ -103,7 +114,8 @@ def certify(
         limit=LIMIT * max(1.0, math.sqrt(subjects / PATIENTS)),
         k_hat=k_hat,
         efficiency=efficiency,
-        worst_subject=worst,
+        worst_subject=subject,
+        worst_record=record,
         mesh_failed=int(failed.sum()) + _wrongly_rejected(reference, rejected),
     )
 
@@ -114,7 +126,13 @@ def _wrongly_rejected(
     """Proposals that failed on the mesh after warm-up and solve by the reference."""
     if len(rejected) == 0:
         return 0
-    return int(np.isfinite(reference(rejected).sum(1)).sum())
+    return int(np.isfinite(reference(rejected).sum((1, 2))).sum())
+
+
+def _worst(delta: Float[np.ndarray, "draw subject record"]) -> tuple[int, int]:
+    """The subject whose Δ spreads most, and the record of it whose own does."""
+    subject = int(delta.sum(2).std(0).argmax())
+    return subject, int(delta[:, subject].std(0).argmax())
 
 
 def tail_shape(log_weight: Float[np.ndarray, " draw"]) -> float:

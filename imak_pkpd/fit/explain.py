@@ -102,12 +102,20 @@ def _unlikely(
     if len(bad) == 0:
         return "the priors give no finite density: look at their supports"
     subject, row = (int(i) for i in bad[0])
-    output = list(problem.spec.output)[int(seen.output[subject, row])]
+    value = f" = {float(seen.value[subject, row]):g}"
     return (
-        f"subject {subject_names(problem)[subject]}, {output} = "
-        f"{float(seen.value[subject, row]):g} at time "
-        f"{float(seen.time[subject, row]):g} is impossible at the prior medians: look "
-        "at its unit and at the priors"
+        f"{record_words(problem, subject, row, value)} is impossible at the prior "
+        "medians: look at its unit and at the priors"
+    )
+
+
+def record_words(problem: Problem, subject: int, row: int, value: str = "") -> str:
+    """A record by its places in the schedule: "subject 3, chimerism at time 6"."""
+    seen = problem.schedule.observations
+    output = list(problem.spec.output)[int(seen.output[subject, row])]
+    time = float(seen.time[subject, row])
+    return (
+        f"subject {subject_names(problem)[subject]}, {output}{value} at time {time:g}"
     )
 
 

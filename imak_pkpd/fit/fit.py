@@ -7,7 +7,7 @@ halved and the sampling repeated), predictions, `posterior.nc`.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from imak_pkpd.fit.certificate import Certificate, certify
 from imak_pkpd.fit.checkpoint import Checkpoint, open_checkpoint
 from imak_pkpd.fit.estimation import EstimationBlock
-from imak_pkpd.fit.explain import explain_start
+from imak_pkpd.fit.explain import explain_start, record_words
 from imak_pkpd.fit.meshes import arrays_of_meshes, meshes_from_arrays, with_method
 from imak_pkpd.fit.meshing import (
     DRAWS,
@@ -262,13 +262,22 @@ def _certificate(problem: Problem, meshed: Meshed, draws: Draws) -> Certificate 
         return None
     positions = draws.positions.reshape(-1, draws.positions.shape[-1])
     every = np.linspace(0, len(positions) - 1, min(DRAWS, len(positions))).astype(int)
-    return certify(
+    found = certify(
         mesh_likelihood(problem, meshed.forms, meshed.meshes),
         reference_likelihood(problem, meshed.forms, meshed.meshes),
         positions[every],
         draws.failures,
         problem.schedule.subjects,
     )
+    return replace(found, worst=_worst(problem, found))
+
+
+def _worst(problem: Problem, certificate: Certificate) -> str:
+    """Whose error spreads most, and where, in words."""
+    subject = certificate.worst_subject
+    if subject == problem.schedule.subjects:
+        return "the published facts"
+    return record_words(problem, subject, certificate.worst_record)
 
 
 def _solver(meshed: Meshed) -> dict[str, str]:

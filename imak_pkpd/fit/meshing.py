@@ -19,7 +19,7 @@ from imak_pkpd.fit.certificate import (
     Certificate,
     Likelihood,
     certify,
-    likelihood_by_term,
+    likelihood_by_record,
 )
 from imak_pkpd.fit.meshes import (
     Meshes,
@@ -151,10 +151,10 @@ def certified(
 
 
 def mesh_likelihood(problem: Problem, forms: Forms, meshes: Meshes) -> Likelihood:
-    """Log-likelihood by subject, and of the facts, on the meshes of a fit."""
+    """Log-likelihood by record, and of the facts, on the meshes of a fit."""
     function = population_model(problem.spec, problem.model, forms)
     args = meshes.arguments(problem)
-    return likelihood_by_term(target(function, args), args)
+    return likelihood_by_record(target(function, args), args)
 
 
 def reference_likelihood(problem: Problem, forms: Forms, meshes: Meshes) -> Likelihood:
@@ -164,7 +164,7 @@ def reference_likelihood(problem: Problem, forms: Forms, meshes: Meshes) -> Like
     function = population_model(problem.spec, problem.model, forms, stepper)
     patients = reference_mesh(problem, meshes.patients)
     args = meshes._replace(patients=patients).arguments(problem)
-    return likelihood_by_term(target(function, args), args)
+    return likelihood_by_record(target(function, args), args)
 
 
 def laplace_draws(

@@ -78,7 +78,7 @@ class Records(NamedTuple):
 
         def solved(place: np.ndarray, reference: bool) -> np.ndarray:
             own = {name: value[place] for name, value in sites.items()}
-            return self.by_subject(own, reference)
+            return self.by_subject(own, reference)[..., None]
 
         return certify(
             lambda place: solved(place, False),

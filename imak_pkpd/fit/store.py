@@ -18,7 +18,7 @@ from imak_pkpd.fit.joint_store import of_facts
 from imak_pkpd.fit.meshes import beside_mesh, event_mesh, with_method
 from imak_pkpd.fit.meshing import Forms, Meshed
 from imak_pkpd.fit.patient_groups import patient_groups, predictive_group, rows_of
-from imak_pkpd.fit.posterior import population_model, sample_all, unsolved
+from imak_pkpd.fit.posterior import population_model, sample_all, stored, unsolved
 from imak_pkpd.fit.problem import Problem
 from imak_pkpd.fit.provenance import versions
 from imak_pkpd.fit.sample import Draws
@@ -59,7 +59,7 @@ def result_tree(
     function = population_model(problem.spec, problem.model, forms)
     args, mesh = meshes.arguments(problem), meshes.patients
     made = target(function, args)
-    values = constrain_draws(made, args, draws.positions)
+    values = constrain_draws(made, args, draws.positions, stored)
     every = max(draws.positions.shape[1] // PREDICTED, 1)
     kept = np.arange(0, draws.positions.shape[1], every)
     by_subject = values["log_likelihood"]
