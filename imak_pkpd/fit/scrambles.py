@@ -10,8 +10,8 @@ import numpy as np
 from scipy.special import logsumexp
 
 from imak_pkpd.fit.spec import FitSpec
-from imak_pkpd.fit.terms import Column, Sites, Terms, fact_names, terms_of
-from imak_pkpd.fit.virtual import Means, Virtual, virtual_cohort
+from imak_pkpd.fit.terms import Column, Sites, Terms, fact_names, with_means
+from imak_pkpd.fit.virtual import Means, Virtual, means_once, virtual_cohort
 from imak_pkpd.fit.weights import weighted_error, weighted_moments
 from imak_pkpd.solve.cores import on_all_cores
 
@@ -71,19 +71,22 @@ def errors_of_points(
 ) -> dict[str, float]:
     """The SD between sets of points of a cohort mean, itself the mean over draws.
 
-    The virtual patients are common to all draws: no weight tells of their error.
+    The virtual patients are common to all draws: no weight tells of their error. Who is
+    lost is lost at every set: draws are not solved again with shorter steps.
     """
     told(f"refined draws, {SETS} other sets of points")
 
     def one(number: int) -> Mapping[str, Means]:
         sets = {n: refined_cohort(each, 3 + number) for n, each in cohorts.items()}
-        return terms_of(spec, sets, sites).means
+        wanted = with_means(spec)
+        return {n: means_once(each, sites, wanted) for n, each in sets.items()}
 
     found = on_all_cores(one, range(SETS))
     return {
         f"{name} ({cohort})": _spread([each[cohort][name].mean() for each in found])
         for cohort, means in found[0].items()
         for name in means
+        if name != "failed"
     }
 
 

@@ -266,14 +266,14 @@ def cohort_means(
 
     Of a crossing the shares of its outcomes. Draws go to all cores in chunks.
     """
-    found = dict(_means(cohort, sites, estimands, advance))
+    found = dict(means_once(cohort, sites, estimands, advance))
     for limit in (FEW, UNSOLVED):
         again = np.flatnonzero(found["failed"] > limit)
         if not len(again):
             break
         cohort = quartered(cohort)
         some = {name: value[again] for name, value in sites.items()}
-        better = _means(cohort, some, estimands, lambda draws: None)
+        better = means_once(cohort, some, estimands)
         for name, value in found.items():
             value[again] = better[name]
     return found
@@ -287,12 +287,13 @@ def quartered(cohort: Virtual) -> Virtual:
     return cohort
 
 
-def _means(
+def means_once(
     cohort: Virtual,
     sites: Mapping[str, np.ndarray],
     estimands: Sequence[str],
-    advance: Callable[[int], None],
+    advance: Callable[[int], None] = lambda draws: None,
 ) -> Means:
+    """The same on the cohort's own steps, whoever is lost."""
     run = _program(
         cohort.spec, cohort.model, cohort.name, cohort.stepper, tuple(estimands)
     )
