@@ -111,11 +111,13 @@ class NegativeEstimand(AbstractChance):
         )
 
 
-class ExtinctionEstimand(AbstractChance):
-    """P(no clonogenic cell of any clone survives): `value`, and ln(-ln P) as `log`.
+class ExtinctionEstimand(AbstractEstimand):
+    """P(no clonogenic cell of any clone survives), by `scale` itself or ln(-ln P).
 
-    `clones` are outputs: ln of cells, and what kills them per cell and time. `growth`
-    and `turnover` are parameters of the model, `clonogenic` is an output.
+    The latter is a number where P is 0 or 1 to rounding, and has a slope there: its
+    smallest value is the surest cure. `clones` are outputs: ln of cells, and what kills
+    them per cell and time. `growth` and `turnover` are parameters of the model,
+    `clonogenic` is an output.
     """
 
     kind: Literal["extinction"]
@@ -123,6 +125,11 @@ class ExtinctionEstimand(AbstractChance):
     growth: str
     turnover: str
     clonogenic: str
+    scale: Literal["chance", "ln(-ln)"] = "chance"
+
+    @property
+    def is_chance(self) -> bool:
+        return self.scale == "chance"
 
     @property
     def outputs_read(self) -> Mapping[str, str]:
@@ -145,13 +152,12 @@ class ExtinctionEstimand(AbstractChance):
             turnover=reading.parameters[self.turnover],
             clonogenic=reading.level(self.clonogenic),
         )
-        return {"value": jnp.exp(-jnp.exp(found)), "log": found}
+        return {"value": jnp.exp(-jnp.exp(found)) if self.is_chance else found}
 
     def definition(self, units: Mapping[str, str]) -> str:
-        return (
-            f"P(no clonogenic cell survives of {' and '.join(self.clones)}), treatment "
-            f"from {self.since} on; Kendall 1948"
-        )
+        chance = f"P(no clonogenic cell survives of {' and '.join(self.clones)})"
+        said = chance if self.is_chance else f"ln(-ln {chance})"
+        return f"{said}, treatment from {self.since} on; Kendall 1948"
 
 
 def at_most(cut: int, scored: int, share: Float[Array, "*n"]) -> Float[Array, "*n"]:

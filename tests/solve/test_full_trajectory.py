@@ -135,6 +135,7 @@ CURE = ExtinctionEstimand(
     turnover="tum_turn",
     clonogenic="clonogenic",
 )
+LOG_CURE = CURE.model_copy(update={"scale": "ln(-ln)"})
 
 
 @pytest.mark.parametrize(("limit", "place"), [("chi_LOD", 0), (1e-4, 1)])
@@ -177,10 +178,13 @@ def test_the_summary(fine: Trajectory, model: AbstractModel, stored: Stored) -> 
     tumour = fine.curve(lambda s: jnp.exp(s.lS) + jnp.exp(s.lR))
     got = np.asarray(lowest(tumour)) / np.log(10)
     np.testing.assert_allclose(got, expected["log10_L_min"], atol=1e-3)
-    cure = estimates_of(CURE, model, fine, jnp.full(len(PATIENTS), START))
-    np.testing.assert_allclose(
-        cure["log"], np.log(-np.log(expected["p_cure"])), atol=0.05
-    )
+    start = jnp.full(len(PATIENTS), START)
+    log_cure = estimates_of(LOG_CURE, model, fine, start)["value"]
+    want = np.log(-np.log(expected["p_cure"]))
+    np.testing.assert_allclose(log_cure, want, atol=0.05)
+    cure = estimates_of(CURE, model, fine, start)["value"]
+    np.testing.assert_allclose(cure, np.exp(-np.exp(log_cure)), rtol=1e-12)
+    assert (CURE.is_chance, LOG_CURE.is_chance) == (True, False)
 
 
 def test_complete_remission(
