@@ -75,7 +75,8 @@ def adapt(
     Each round proposes as many as those. After `ROUNDS` it is worth fewer: `ess` tells.
     """
     rng, ground = np.random.default_rng(seed), _Ground.of(target, prior.sites)
-    cloud = ground.cloud(ground.positions(prior.sites), prior.log_likelihood)
+    z = ground.positions(prior.sites)
+    cloud = ground.cloud(z, prior.sites, prior.log_likelihood)
     pool, normals = prior, list[_Normal]()
     enough = min(PER_DIMENSION * target.size, len(prior.log_ratio) / 2)
     while pool.ess < wanted and len(normals) < ROUNDS:
@@ -83,21 +84,25 @@ def adapt(
         weight = _powered(pool, power)
         normals.append(normal_of(cloud.z, np.exp(weight - logsumexp(weight))))
         z = normals[-1].draws(len(prior.log_ratio), rng)
-        cloud = cloud.and_those(ground.solved(z, log_likelihood))
-        pool = _pool(ground, cloud, normals)
+        sites = ground.sites(z)
+        cloud = cloud.and_those(ground.cloud(z, sites, log_likelihood(sites)))
+        pool = Pool(
+            cloud.sites, cloud.log_likelihood, _log_ratio(cloud, normals), len(normals)
+        )
         advance(power, pool.ess)
     return pool
 
 
 class _Cloud(NamedTuple):
-    """Draws so far: in prior SDs, with the log of the prior's density there."""
+    """Draws so far, `z` in prior SDs, with the log of the prior's density there."""
 
     z: Positions
+    sites: Sites
     log_prior: Column
     log_likelihood: Column
 
     def and_those(self, more: "_Cloud") -> "_Cloud":
-        return _Cloud(*(np.concatenate(pair) for pair in zip(self, more, strict=True)))
+        return jax.tree.map(lambda *both: np.concatenate(both), self, more)
 
 
 class _Ground(NamedTuple):
@@ -120,13 +125,10 @@ class _Ground(NamedTuple):
         one = jax.jit(jax.vmap(lambda v: self.target.replace(start, v, ())))
         return (np.asarray(one(latent)) - self.centre) / self.scale
 
-    def cloud(self, z: Positions, log_likelihood: Column) -> _Cloud:
+    def cloud(self, z: Positions, sites: Sites, log_likelihood: Column) -> _Cloud:
         potential = jax.jit(jax.vmap(lambda x: self.target.potential(x, ())))
         density = -np.asarray(potential(jnp.asarray(self.x(z))))
-        return _Cloud(z, density + np.log(self.scale).sum(), log_likelihood)
-
-    def solved(self, z: Positions, log_likelihood: LogLikelihood) -> _Cloud:
-        return self.cloud(z, log_likelihood(self.sites(z)))
+        return _Cloud(z, sites, density + np.log(self.scale).sum(), log_likelihood)
 
     def x(self, z: Positions) -> Positions:
         return self.centre + self.scale * z
@@ -188,9 +190,7 @@ def _powered(pool: Pool, power: float) -> Column:
     return np.where(solved, raised + pool.log_ratio, -np.inf)
 
 
-def _pool(ground: _Ground, cloud: _Cloud, normals: list[_Normal]) -> Pool:
-    """All draws, each weighed against the mixture: as many from each of its parts."""
+def _log_ratio(cloud: _Cloud, normals: list[_Normal]) -> Column:
+    """Prior over the mixture of what proposed the draws, as many each."""
     parts = [cloud.log_prior, *(normal.log_density(cloud.z) for normal in normals)]
-    mixture = logsumexp(np.stack(parts), axis=0) - np.log(len(parts))
-    ratio = cloud.log_prior - mixture
-    return Pool(ground.sites(cloud.z), cloud.log_likelihood, ratio, len(normals))
+    return cloud.log_prior - logsumexp(np.stack(parts), axis=0) + np.log(len(parts))

@@ -5,8 +5,8 @@ from 0 to 1, each so much further as halves their effective number; after resamp
 they are moved. Moves are preconditioned Crank-Nicolson steps, which leave a normal of
 the mean and covariance of particles as it is and need no gradient: a mean over a
 cohort is a staircase. Either half of the particles is moved by the normal of the other:
-in 167 dimensions that of 2,000 particles is so near to themselves that moved by it they
-spread too far (SDs of means by 13 %). Sources: Del Moral, Doucet & Jasra 2006, JRSS B
+in the 89 dimensions of the full model that of 2,000 particles is so near to themselves
+that, moved by it, they spread too far (the SD of a mean by 13 %). Sources: Del Moral, Doucet & Jasra 2006, JRSS B
 68:411; Cotter et al. 2013, Stat Sci 28:424.
 """
 

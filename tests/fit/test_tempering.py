@@ -1,4 +1,4 @@
-"""Tempered particles against quadrature, in the dimensions of the full model."""
+"""Tempered particles against quadrature, in twice the dimensions of the full model."""
 
 import numpy as np
 import numpyro
