@@ -6,8 +6,8 @@ they are moved. Moves are preconditioned Crank-Nicolson steps, which leave a nor
 the mean and covariance of particles as it is and need no gradient: a mean over a
 cohort is a staircase. Either half of the particles is moved by the normal of the other:
 in the 89 dimensions of the full model that of 2,000 particles is so near to themselves
-that, moved by it, they spread too far (the SD of a mean by 13 %). Sources: Del Moral, Doucet & Jasra 2006, JRSS B
-68:411; Cotter et al. 2013, Stat Sci 28:424.
+that, moved by it, they spread too far (the SD of a mean by 13 %). Sources: Del Moral,
+Doucet & Jasra 2006, JRSS B 68:411; Cotter et al. 2013, Stat Sci 28:424.
 """
 
 from collections.abc import Callable
