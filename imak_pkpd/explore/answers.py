@@ -37,7 +37,7 @@ def trial(run: Path) -> Iterator[Block]:
 
 def samples(run: Path) -> Iterator[Block]:
     """What the newest `imak sample-days` says of each sample."""
-    said = newest(run, f"{sample_folder.FOLDER}/*/{sample_folder.DOCUMENT}")
+    said = newest(run, sample_folder.ANSWERS)
     if said is None:
         yield NotRun("Next sample", "it was not asked: `imak sample-days RUN`")
         return

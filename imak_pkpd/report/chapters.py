@@ -5,7 +5,7 @@ has the evidence beside the patients, and chains or weights as it was sampled.
 The front page is made last and comes first (`sections.front`).
 """
 
-from imak_pkpd.decide import store
+from imak_pkpd.decide import sample_folder, store
 from imak_pkpd.decide.trial import folder as trial_folder
 from imak_pkpd.report.blocks import Section
 from imak_pkpd.report.run import Run
@@ -20,6 +20,7 @@ from imak_pkpd.report.sections import (
     identifiability,
     individuals,
     model,
+    next_sample,
     parameters,
     provenance,
     random_effects,
@@ -80,6 +81,7 @@ OF_BOTH_TEMPERED = (
 ASKED = (
     (dose.SECTION, store.ANSWERS),
     (trial.SECTION, trial_folder.ANSWERS),
+    (next_sample.SECTION, sample_folder.ANSWERS),
 )
 """Chapters of questions to a finished run, each with the files of its answers."""
 

@@ -77,6 +77,9 @@ def test_sample_days(inside: Imak, tmp_path: Path) -> None:
     ElementTree.fromstring(picture)
     assert NOTICE in picture
     assert "SYNTHETIC" in picture
+    page = (made / "report.html").read_text()
+    assert '<section id="next-sample"' in page
+    assert SYNTHETIC in page
     again = inside(*words, cwd=tmp_path)
     assert again.code == 2
     assert "has this answer already" in again.error
