@@ -17,20 +17,22 @@ from imak_pkpd.decide.sample_folder import (
     write_sample_days,
 )
 from imak_pkpd.decide.sample_tables import MEANING, percent, plain, sentences, varying
-from imak_pkpd.report.sample_picture import sample_picture
+from imak_pkpd.report.page import write_report
+from imak_pkpd.report.sample_figure import sample_picture
 
 
 def show_sample_days(run: Path, asked: Question, as_json: bool) -> bool:
-    """Files in RUN/sample_days and the answer on the screen; whether it is reliable."""
+    """Files in RUN/sample_days, the run's report anew, and the answer on the screen;
+    whether it is reliable."""
     finished = read_finished(run)
     folder = sample_folder(finished, asked)
     with progress_bar(console(stderr=True)) as progress:
         made = sample_days(finished, asked, progress)
-    picture = sample_picture(made, finished.synthetic)
-    write_sample_days(finished, made, picture, folder)
+    said = document(finished, made)
+    write_sample_days(finished, made, said, sample_picture(said), folder)
+    write_report(run)
     if as_json:
-        said = {"folder": str(folder), **document(finished, made)}
-        print(json.dumps(said, indent=1))
+        print(json.dumps({"folder": str(folder), **said}, indent=1))
     else:
         show(made, finished, folder)
     return made.reliable

@@ -1,20 +1,21 @@
 """What `imak trial` computes, writes and shows."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 
 from imak_pkpd.cli.bar import progress_bar
 from imak_pkpd.cli.screen import console, table
-from imak_pkpd.decide.document import UNSEEN
 from imak_pkpd.decide.notice import NOTICE
 from imak_pkpd.decide.trial.characteristics import Compared, Estimate, InArm, Spread
-from imak_pkpd.decide.trial.document import document, warnings
+from imak_pkpd.decide.trial.document import document
 from imak_pkpd.decide.trial.folder import write_trial
 from imak_pkpd.decide.trial.of_run import TrialOfRun, trial_of_run
-from imak_pkpd.decide.trial.stated import stated
+from imak_pkpd.decide.words import seen_words
+from imak_pkpd.report.page import write_report
 from imak_pkpd.report.trial_figure import trial_picture
 
 ARMS = (
@@ -28,22 +29,27 @@ COMPARED = (
 
 
 def show_trial(run: Path, as_json: bool) -> bool:
-    """Files in RUN/trial and the answer on the screen; whether it can be relied on."""
+    """Files in RUN/trial, the run's report anew, and the answer on the screen; whether
+    it can be relied on."""
     with progress_bar(console(stderr=True)) as progress:
         made = trial_of_run(run, progress.stage)
-    written = write_trial(made, trial_picture(made))
+    said = document(made)
+    written = write_trial(made, said, trial_picture(said))
+    write_report(run)
     if as_json:
-        print(json.dumps({"folder": str(written), **document(made)}, indent=1))
+        print(json.dumps({"folder": str(written), **said}, indent=1))
     else:
-        show(made, written)
+        show(made, said, written)
     return not made.unsolved
 
 
-def show(made: TrialOfRun, written: Path) -> None:
+def show(made: TrialOfRun, said: Mapping[str, Any], written: Path) -> None:
+    """The tables on the screen, what was assumed, and where the files are."""
     screen = console()
     for each in tables(made):
         screen.print(each)
-    for sentence in (*stated(made), doses_seen(made), *warnings(made)):
+    seen = seen_words(said["doses_seen"])
+    for sentence in (*said["stated"], seen, *said["warnings"]):
         screen.print(sentence, soft_wrap=True)
     screen.print(f"{NOTICE} Written: {written}", soft_wrap=True)
 
@@ -107,11 +113,3 @@ def spread(each: Spread) -> str:
 def error(each: Estimate) -> str:
     """With its Monte Carlo error; nothing where there is no draw."""
     return "–" if each.mean != each.mean else f"{each.mean:.3f} ± {each.se:.3f}"
-
-
-def doses_seen(made: TrialOfRun) -> str:
-    said = (
-        f"{name}: {UNSEEN if ends is None else f'{ends[0]:.3g} to {ends[1]:.3g}'}"
-        for name, ends in made.seen.items()
-    )
-    return f"Doses seen in the data: {'; '.join(said) or 'no arm names one'}."

@@ -4,43 +4,50 @@ A sample cannot change what was given before it was drawn, nor on the same time.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from imak_pkpd.decide.designs import Treated
+from imak_pkpd.decide.option import Option
 
-Design = tuple[Treated, Float[np.ndarray, " dose"]]
-"""A layout, and the chosen amounts."""
+Given = tuple[tuple[str, float, float], ...]
+"""(name, time, amount) of all that a design gives, or decides, and when."""
 
 
 def histories(
-    designs: Sequence[Design], places: Sequence[int], day: float
+    given: Sequence[Given], places: Sequence[int], day: float
 ) -> list[list[int]]:
     """The `places` of designs, put together where they gave the same up to `day`."""
-    found: dict[Any, list[int]] = {}
+    found: dict[Given, list[int]] = {}
     for place in places:
-        found.setdefault(tuple(_given(*designs[place], day)), []).append(place)
+        until = tuple(each for each in given[place] if each[1] <= day)
+        found.setdefault(until, []).append(place)
     return list(found.values())
 
 
-def _given(
-    made: Treated, amounts: Float[np.ndarray, " dose"], day: float
-) -> Iterator[tuple[str, float, float]]:
-    """(dose, time, amount) of all that was given, and the groups that were decided.
+def given_by_design(made: Treated, amounts: Float[np.ndarray, " dose"]) -> Given:
+    """All doses of a design, and the groups that it decides.
 
     A group is decided with the first of its doses; one without a dose of its own, such
     as a type of donor, from the beginning.
     """
-    block, chosen = (
-        made.cohort.block,
-        dict(zip(made.block.amount, amounts, strict=True)),
-    )
+    return tuple(_given_by_design(made, amounts))
+
+
+def _given_by_design(
+    made: Treated, amounts: Float[np.ndarray, " dose"]
+) -> Iterator[tuple[str, float, float]]:
+    block = made.cohort.block
+    chosen = dict(zip(made.block.amount, amounts, strict=True))
     for name, dose in block.dose.items():
         part = float(chosen.get(name, 0.0)) * made.parts.get(name, 1.0)
-        yield from ((name, time, part) for time in dose.times if time <= day)
+        yield from ((name, time, part) for time in dose.times)
     for name, share in made.layout.group.items():
         times = [min(d.times) for d in block.dose.values() if d.group == name]
-        if min(times, default=-np.inf) <= day:
-            yield name, -np.inf, share
+        yield name, min(times, default=-np.inf), share
+
+
+def given_by_option(option: Option) -> Given:
+    """All further doses of one patient."""
+    return tuple((e.name, e.time, e.amount * e.part) for e in option.doses)

@@ -4,7 +4,7 @@
 show; `standard_patient` is the first one of the fit, of whom nothing is known yet.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -119,15 +119,19 @@ def imagine(draws: Known, assays: Assays, seed: int) -> Imagined:
     ahead, sites = draws.patient.ahead, draws.sites
     made = ahead.problem
     found = estimand_group(made, ahead.forms, ahead.mesh, sites, chains=1)
-    reported = _reported(ahead, assays, sites, seed)
-    many = len(next(iter(sites.values())))
+    (reported,) = reports([ahead], assays, sites, seed)
     estimands = {name: each.values[0, :, 0] for name, each in found.items()}
     return Imagined(
         estimands,
         reported,
         _solved(estimands, reported),
-        np.arange(many) * BLOCKS // many,
+        blocks_of(len(next(iter(sites.values())))),
     )
+
+
+def blocks_of(many: int) -> Int[np.ndarray, " patient"]:
+    """The block of each of so many draws."""
+    return np.arange(many) * BLOCKS // many
 
 
 def _solved(estimands: ByPatient, reported: Reported) -> Bool[np.ndarray, " patient"]:
@@ -141,13 +145,23 @@ def _solved(estimands: ByPatient, reported: Reported) -> Bool[np.ndarray, " pati
     return np.logical_and.reduce([*numbers, *rows])
 
 
-def _reported(ahead: Records, assays: Assays, sites: Sites, seed: int) -> Reported:
-    made = ahead.problem
-    rows = assays.rows(made.schedule)
-    args = jax.tree.map(jnp.asarray, (rows, grid_mesh(made, rows, ahead.mesh)))
+def reports(
+    aheads: Sequence[Records], assays: Assays, sites: Sites, seed: int
+) -> list[Reported]:
+    """What all assays report of one patient under each schedule, at every draw.
+
+    Draws have the same errors of the assays under all of them.
+    """
+    run = _program(aheads[0], assays)
     keys = jax.random.split(jax.random.key(seed), len(next(iter(sites.values()))))
-    found = _program(ahead, assays)(dict(sites), keys, *args)
-    return {name: np.asarray(value) for name, value in found.items()}
+    found: list[Reported] = []
+    for ahead in aheads:
+        rows = assays.rows(ahead.problem.schedule)
+        steps = grid_mesh(ahead.problem, rows, ahead.mesh)
+        args = jax.tree.map(jnp.asarray, (rows, steps))
+        made = run(dict(sites), keys, *args)
+        found.append({name: np.asarray(value) for name, value in made.items()})
+    return found
 
 
 def _program(ahead: Records, assays: Assays) -> Callable[..., dict[str, Array]]:

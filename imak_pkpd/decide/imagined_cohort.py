@@ -19,8 +19,9 @@ from imak_pkpd.decide.assays import Assays
 from imak_pkpd.decide.decision import Part, decision_of, parts_of
 from imak_pkpd.decide.designs import Treated, shown_amounts
 from imak_pkpd.decide.evaluate import Batch, Evaluated, means_of, of_draws
-from imak_pkpd.decide.histories import Design
+from imak_pkpd.decide.histories import Given, given_by_design
 from imak_pkpd.decide.imagined import ByPatient, Imagined, Reported
+from imak_pkpd.decide.sample_gains import Choice
 from imak_pkpd.decide.table import Row, Table
 from imak_pkpd.model import AbstractModel
 from imak_pkpd.solve.cores import on_all_cores
@@ -37,19 +38,13 @@ Stage = Callable[[str], None]
 class Choices:
     """Every design of the table on the same patients, those solved in all of them.
 
-    `best` is the admissible design of the largest expected utility, None: no design is
-    admissible. `patients` are those of `shown`, the best design or, without one, that
-    of the largest utility.
+    `patients` are those of `shown`, the best design or, without one, that of the
+    largest utility.
     """
 
-    designs: Sequence[Design]
-    rows: Sequence[Row]
-    holds: Bool[np.ndarray, " design"]
-    best: int | None
-    shown: int
+    choice: Choice
+    shown: Row
     patients: Imagined
-    utility: Float[np.ndarray, "patient design"]
-    reported: Sequence[Reported]
 
 
 class _Simulated(NamedTuple):
@@ -68,16 +63,16 @@ def choices(
     block = _spread(decision_of(spec), number)
     parts = list(parts_of(spec, block, model, sites, stage))
     amounts = shown_amounts(block)
-    designs: list[Design] = []
+    given: list[Given] = []
     found: list[_Simulated] = []
     for part in parts:
         run = _program(part.made, assays)
         for row in amounts:
             stage(f"designs: {len(found)} of {len(parts) * len(amounts)}")
-            designs.append((part.made, row))
+            given.append(given_by_design(part.made, row))
             found.append(_simulated(run, part.some, row, assays))
     table = Table(block, _tables(parts, amounts, found), {})
-    return _chosen(table, designs, found, block.batches)
+    return _chosen(table, given, found, block.batches)
 
 
 def _spread(block: DecisionBlock, number: int) -> DecisionBlock:
@@ -91,7 +86,7 @@ def _spread(block: DecisionBlock, number: int) -> DecisionBlock:
 
 
 def _chosen(
-    table: Table, designs: list[Design], found: list[_Simulated], batches: int
+    table: Table, given: list[Given], found: list[_Simulated], batches: int
 ) -> Choices:
     best = table.best()
     shown = int(np.argmax(table.utility)) if best is None else best
@@ -103,16 +98,16 @@ def _chosen(
         if name not in ("failed", "utility")
     }
     patients = Imagined(estimands, found[shown].reported, solved, blocks)
-    return Choices(
-        designs,
-        table.rows(),
+    choice = Choice(
+        given,
         table.holds,
         best,
-        shown,
-        patients,
         np.stack([each.patients["utility"][solved] for each in found], 1),
         [{n: v[solved] for n, v in each.reported.items()} for each in found],
+        patients.kept.blocks,
+        bool(table.block.limit),
     )
+    return Choices(choice, table.row(shown), patients)
 
 
 def _solved(found: _Simulated) -> Bool[np.ndarray, " patient"]:

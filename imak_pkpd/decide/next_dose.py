@@ -21,15 +21,12 @@ from imak_pkpd.decide.individual_posterior import (
     individual_posterior,
 )
 from imak_pkpd.decide.new_patients import (
-    NewPatient,
     NewPatients,
-    last_dose,
     new_patients,
-    patients_of,
 )
-from imak_pkpd.decide.next_records import Option, options_by_time, with_options
-from imak_pkpd.decide.next_table import OptionRow, Outcomes, rows_of
-from imak_pkpd.fit.estimates import estimand_group
+from imak_pkpd.decide.next_table import OptionRow, rows_of
+from imak_pkpd.decide.option import options_at
+from imak_pkpd.decide.options_ahead import ahead_under, outcomes_of
 from imak_pkpd.fit.progress import Progress, Silent
 
 
@@ -96,11 +93,9 @@ def choose(
     times: Sequence[float],
 ) -> NextDose:
     """The table of one patient, and its best row."""
-    options: list[Option] = []
-    outcomes: list[Outcomes] = []
-    for part, ahead in _followed(asked, found.patient, block, times):
-        options += part
-        outcomes += [_outcomes(each, found) for each in ahead]
+    options = list(options_at(block, times))
+    ahead = ahead_under(options, found.patient, asked.population, asked.horizon)
+    outcomes = [outcomes_of(each, found.sites) for each in ahead]
     rows, draws = rows_of(block, options, outcomes, found.sampling.effective_draws)
     fit = [place for place, row in enumerate(rows) if row.admissible]
     chosen = max(fit, key=lambda place: rows[place].utility) if fit else None
@@ -114,33 +109,3 @@ def _near(rows: Sequence[OptionRow], least: float) -> tuple[int, ...]:
         for place, row in enumerate(rows)
         if row.admissible and row.utility >= least
     )
-
-
-def _followed(
-    asked: NewPatients,
-    patient: NewPatient,
-    block: DecisionBlock,
-    times: Sequence[float],
-) -> list[tuple[tuple[Option, ...], tuple[NewPatient, ...]]]:
-    """Options that are given at one time, as subjects that are followed to one end."""
-    problem, designs = patient.records.problem, asked.spec.cohort[block.cohort].dose
-    parts = list(options_by_time(block, times))
-    problems = [
-        with_options(problem, patient.name, part, block.amount, designs)
-        for part in parts
-    ]
-    given = [float(last_dose(each.schedule).max()) for each in problems]
-    end = max(given) + asked.horizon
-    return [
-        (part, patients_of(each, asked.population, end - last))
-        for part, each, last in zip(parts, problems, given, strict=True)
-    ]
-
-
-def _outcomes(option: NewPatient, found: IndividualPosterior) -> Outcomes:
-    """The estimands of an option at the draws of the patient's posterior."""
-    ahead = option.sampled_as(found.patient.records.forms).ahead
-    if ahead.mesh is None:
-        raise ValueError("the model has no time, so there is no next dose to choose")
-    made = estimand_group(ahead.problem, ahead.forms, ahead.mesh, found.sites, chains=1)
-    return {name: value.values[0, :, 0] for name, value in made.items()}

@@ -1,19 +1,19 @@
-"""The records of one patient with one more dose: an option of `next_dose`.
+"""The records of one patient with further doses: what `next_dose` chooses between.
 
 Every option is a subject of its own with the patient's records, so that what earlier
 doses left behind (cells, killers that remember the donor) is there when it is given.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from imak_pkpd.choice import AmountChoice, DecisionBlock
+from imak_pkpd.choice import AmountChoice
 from imak_pkpd.data import Dataset
 from imak_pkpd.data.schedule import build_schedule
-from imak_pkpd.decide.designs import shown_amounts
+from imak_pkpd.decide.option import Further, Option
 from imak_pkpd.evidence import DoseDesign
 from imak_pkpd.fit.problem import Problem, data_block
 from imak_pkpd.population.refusal import hint
@@ -21,36 +21,6 @@ from imak_pkpd.population.refusal import hint
 AS_BEFORE = ("RATE", "DUR")  # of the patient's last dose of that name
 NONE = {"ADDL": 0.0, "II": 0.0, "SS": 0.0, "CENS": 0.0, "CENSOR": 0.0}
 ABSENT = ("DV", "DVID", "LIMIT", "LLOQ")
-
-
-class Option(NamedTuple):
-    """One more dose at `time` (TIME of the file), or no further dose (None).
-
-    `amounts` by dose name, in the unit of the cohort's design (per kg, per m2).
-    """
-
-    time: float | None
-    amounts: Mapping[str, float]
-
-    @property
-    def words(self) -> str:
-        if self.time is None:
-            return "no further dose"
-        given = ", ".join(f"{name} {x:.3g}" for name, x in self.amounts.items())
-        return f"{given} at {self.time:g}"
-
-
-def options_by_time(
-    block: DecisionBlock, times: Sequence[float]
-) -> Iterator[tuple[Option, ...]]:
-    """No further dose, and then all shown amounts of [decision] at each time."""
-    yield (Option(None, {}),)
-    rows = [
-        dict(zip(block.amount, row.tolist(), strict=True))
-        for row in shown_amounts(block)
-    ]
-    for time in times:
-        yield tuple(Option(time, amounts) for amounts in rows)
 
 
 def with_options(
@@ -89,30 +59,29 @@ class _Made(NamedTuple):
     designs: Mapping[str, DoseDesign]
 
     def option(self, option: Option) -> _Rows:
-        """The patient's rows, and one more for each amount."""
+        """The patient's rows, and one more for each dose."""
         there = self.problem.dataset
-        place = np.append(self.rows, np.repeat(self.rows[-1:], len(option.amounts)))
+        place = np.append(self.rows, np.repeat(self.rows[-1:], len(option.doses)))
         changed = {name: value[place] for name, value in there.records.items()}
-        for more, (name, amount) in enumerate(option.amounts.items(), len(self.rows)):
-            for item, value in self._dose(option, name, amount).items():
+        for more, dose in enumerate(option.doses, len(self.rows)):
+            for item, value in self._dose(dose).items():
                 changed[item][more] = value
         return _Rows(place, changed)
 
-    def _dose(self, option: Option, name: str, amount: float) -> dict[str, float]:
-        there, code = self.problem.dataset.records, self._code(name)
+    def _dose(self, dose: Further) -> dict[str, float]:
+        there, code = self.problem.dataset.records, self._code(dose.name)
         given = (there["EVID"][self.rows] == 1) & (there["CMT"][self.rows] == code)
         last = self.rows[given][-1:]
         before = {n: float(there[n][last[0]]) if len(last) else 0.0 for n in AS_BEFORE}
-        assert option.time is not None
         return {
             **dict.fromkeys(ABSENT, np.nan),
             **NONE,
             **before,
-            "TIME": option.time,
+            "TIME": dose.time,
             "EVID": 1.0,
             "MDV": 1.0,
             "CMT": code,
-            "AMT": self._whole(name, amount),
+            "AMT": self._whole(dose),
             "OUTPUT": -1.0,
         }
 
@@ -122,14 +91,15 @@ class _Made(NamedTuple):
         known = {dose: number for number, dose in inputs.items()}
         if name not in known:
             raise ValueError(
-                f"[decision.amount] has '{name}'{hint(name, known)}, but [data] inputs "
+                f"[decision] has '{name}'{hint(name, known)}, but [data] inputs "
                 "has no CMT for it: add one"
             )
         return float(known[name])
 
-    def _whole(self, name: str, amount: float) -> float:
+    def _whole(self, dose: Further) -> float:
         """What this patient would get, no more than the cap."""
-        per, cap = self.designs[name].per, self.choices[name].cap
+        name, amount, choice = dose.name, dose.amount, self.choices.get(dose.name)
+        per, cap = self.designs[name].per, None if choice is None else choice.cap
         if per is not None:
             column = self.problem.dataset.covariates.get(per)
             if column is None:
@@ -138,7 +108,7 @@ class _Made(NamedTuple):
                     f"has no such covariate: add {per} to [data] covariates"
                 )
             amount = amount * float(column[self.rows[-1]])
-        return amount if cap is None else min(amount, cap)
+        return dose.part * (amount if cap is None else min(amount, cap))
 
 
 def _joined(dataset: Dataset, parts: Sequence[_Rows]) -> Dataset:

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 
 from imak_pkpd.choice import DecisionBlock
 from imak_pkpd.decide.evaluate import limited
-from imak_pkpd.decide.next_records import Option
+from imak_pkpd.decide.option import Option
 from imak_pkpd.decide.table import UNSOLVED
 
 Outcomes = Mapping[str, Float[np.ndarray, " draw"]]
@@ -52,7 +52,7 @@ def rows_of(
     `effective` is what the draws are worth for a Monte Carlo error. The first option
     is no further dose. Raises a `ValueError` when there is no such draw.
     """
-    solved = np.stack([_solved(each) for each in outcomes])
+    solved = np.stack([solved_draws(each) for each in outcomes])
     together = solved.all(0)
     if not together.any():
         raise ValueError(
@@ -93,7 +93,7 @@ class _Compared:
     @cached_property
     def utility(self) -> Float[np.ndarray, "option draw"]:
         pairs = zip(self.options, self.outcomes, strict=True)
-        return np.stack([_utility(self.block, *pair) for pair in pairs])
+        return np.stack([utility_of(self.block, *pair) for pair in pairs])
 
     @cached_property
     def limits(self) -> list[dict[str, float]]:
@@ -116,7 +116,7 @@ class _Compared:
         return float(np.mean(best[place] / best.sum(0)))
 
 
-def _solved(outcomes: Outcomes) -> Bool[np.ndarray, " draw"]:
+def solved_draws(outcomes: Outcomes) -> Bool[np.ndarray, " draw"]:
     """By draw: every estimand has a number, or a crossing its outcome."""
     found = [
         outcomes[f"{name}_outcome"] >= 0
@@ -128,7 +128,7 @@ def _solved(outcomes: Outcomes) -> Bool[np.ndarray, " draw"]:
     return np.all(found, axis=0)
 
 
-def _utility(
+def utility_of(
     block: DecisionBlock, option: Option, outcomes: Outcomes
 ) -> Float[np.ndarray, " draw"]:
     """By draw; amounts are 0 where nothing is given."""

@@ -1,8 +1,9 @@
 """`sample_days`: which sample, on which day, is worth drawing.
 
 For every assay and day: by how much it narrows each estimand of a new patient, and what
-the utility gains where [decision] leaves something open after it. Each number is of
-that one sample alone, for a patient of whom nothing else is known but what is stated.
+the utility gains where [decision] leaves something open after it, to its cohort or to
+the patient of a file. Each number is of that one sample alone, for a patient of whom
+nothing else is known but what is stated.
 """
 
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from imak_pkpd.decide.candidate_days import (
     span_of_patient,
 )
 from imak_pkpd.decide.draws import cohort_draws
-from imak_pkpd.decide.finished_run import FinishedRun, drawn_sites
+from imak_pkpd.decide.finished_run import FinishedRun, Sites, drawn_sites
 from imak_pkpd.decide.imagined import (
     Imagined,
     Known,
@@ -29,7 +30,9 @@ from imak_pkpd.decide.imagined import (
     standard_patient,
 )
 from imak_pkpd.decide.imagined_cohort import choices
+from imak_pkpd.decide.new_patients import default_horizon
 from imak_pkpd.decide.of_run import with_states
+from imak_pkpd.decide.patient_choice import patient_choice
 from imak_pkpd.decide.quantities import Quantity, quantities
 from imak_pkpd.decide.sample_gains import Gained, choice_words, gained, perfect_gain
 from imak_pkpd.decide.sample_worth import (
@@ -43,6 +46,7 @@ from imak_pkpd.fit.problem import Problem, read_model, read_problem
 from imak_pkpd.fit.progress import Progress, Silent
 from imak_pkpd.fit.spec import FitSpec
 
+NO_CHOICE = "There is no [decision]: what a sample is worth for a choice is not asked."
 LEAST = 50  # patients: the spread of fewer is not known, nor what narrows it
 
 
@@ -122,6 +126,7 @@ def _of_patient(run: FinishedRun, question: Question, said: Progress) -> SampleD
     assays = _assays(run.spec, question, problem, span_of_patient(patient))
     said.stage("draws of the patient")
     draws = known(patient, population, question.patients, question.seed)
+    worth = _worth_to_patient(run, question, draws, population, assays, said)
     said.stage("samples of simulated patients")
     found = imagine(draws, assays, question.seed)
     made = patient.ahead.problem
@@ -139,15 +144,55 @@ def _of_patient(run: FinishedRun, question: Question, said: Progress) -> SampleD
         made.model.time,
         _who(draws, question),
         tuple(what),
-        tuple(_narrowed(what, found.kept, assays, draws.effective)),
-        (),
-        None,
-        _no_choice(run.spec, question),
+        tuple(_narrowed(what, found.kept, assays, wider(draws))),
+        worth.gained,
+        worth.evpi,
+        worth.choice,
         len(found.solved),
         int((~found.solved).sum()),
         draws.effective,
         _complaint(found, draws),
     )
+
+
+class _Worth(NamedTuple):
+    """What the utility can gain, and the choice in words."""
+
+    gained: tuple[Gained, ...]
+    evpi: Estimate | None
+    choice: str
+
+
+def _worth_to_patient(
+    run: FinishedRun,
+    question: Question,
+    draws: Known,
+    population: Sites,
+    assays: Assays,
+    said: Progress,
+) -> _Worth:
+    """By the designs of [decision] that are still open to the patient."""
+    if run.spec.decision is None:
+        return _Worth((), None, NO_CHOICE)
+    horizon = default_horizon(run.spec, run.tree)
+    own = patient_choice(draws, population, horizon, assays, question.seed, said.stage)
+    more = wider(draws)
+    gains = tuple(
+        each._replace(gain=each.gain.widened(more), bound=each.bound.widened(more))
+        for each in gained(own.choice, assays)
+    )
+    evpi = perfect_gain(own.choice)
+    return _Worth(
+        gains,
+        None if evpi is None else evpi.widened(more),
+        f"{own.words} {choice_words(own.choice, gains)}",
+    )
+
+
+def wider(draws: Known) -> float:
+    """How much larger errors are than those of so many independent draws."""
+    many = len(next(iter(draws.sites.values())))
+    return float(np.sqrt(max(many / draws.effective, 1.0)))
 
 
 def _of_cohort(run: FinishedRun, question: Question, said: Progress) -> SampleDays:
@@ -164,17 +209,17 @@ def _of_cohort(run: FinishedRun, question: Question, said: Progress) -> SampleDa
     what = quantities(spec.estimand, found.estimands, units)
     said.stage("what the samples say")
     many = len(found.solved)
-    gains = tuple(gained(made, assays))
+    gains = tuple(gained(made.choice, assays))
     return SampleDays(
         question,
         assays,
         model.time,
-        f"the cohort {decision.cohort}, {design_words(made.rows[made.shown])}",
+        f"the cohort {decision.cohort}, {design_words(made.shown)}",
         tuple(what),
-        tuple(_narrowed(what, found, assays, many)),
+        tuple(_narrowed(what, found, assays, 1.0)),
         gains,
-        perfect_gain(made),
-        choice_words(made, gains),
+        perfect_gain(made.choice),
+        choice_words(made.choice, gains),
         len(made.patients.solved),
         int((~made.patients.solved).sum()),
         float(many),
@@ -224,17 +269,6 @@ def _who(draws: Known, question: Question) -> str:
     return f"patient {name}, given the samples so far"
 
 
-def _no_choice(spec: FitSpec, question: Question) -> str:
-    if spec.decision is None:
-        return (
-            "There is no [decision]: what a sample is worth for a choice is not asked."
-        )
-    return (
-        "The designs of [decision] are those of its cohort: what a sample is worth for "
-        "a choice is said without --patient."
-    )
-
-
 def _complaint(found: Imagined, draws: Known | None) -> str:
     """What speaks against the numbers; empty: nothing."""
     lost = float((~found.solved).mean())
@@ -247,10 +281,9 @@ def _complaint(found: Imagined, draws: Known | None) -> str:
 
 
 def _narrowed(
-    what: list[Quantity], found: Imagined, assays: Assays, effective: float
+    what: list[Quantity], found: Imagined, assays: Assays, wider: float
 ) -> Iterator[Narrowed]:
-    """Every assay on every day; errors are those of so many independent draws."""
-    wider = float(np.sqrt(max(len(found.solved) / effective, 1.0)))
+    """Every assay on every day; errors are so much wider than those of the draws."""
     for among in _alike(what):
         some = [each for each in what if (each.among == among).all()]
         values = np.stack([each.values[among] for each in some], 1)
@@ -259,8 +292,7 @@ def _narrowed(
                 reading = found.reported[name][among, place]
                 made = _reductions(values, reading, found.blocks[among])
                 for quantity, each in zip(some, made, strict=True):
-                    error = each._replace(se=each.se * wider)
-                    yield Narrowed(name, day, quantity.name, error)
+                    yield Narrowed(name, day, quantity.name, each.widened(wider))
 
 
 def _alike(what: list[Quantity]) -> list[np.ndarray]:

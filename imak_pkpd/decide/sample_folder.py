@@ -4,6 +4,7 @@
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from imak_pkpd.fit.provenance import versions
 
 FOLDER = "sample_days"
 DOCUMENT = "sample_days.json"
+ANSWERS = f"{FOLDER}/[!.]*/{DOCUMENT}"  # not what is being written
 PICTURE = "sample_days.svg"
 
 
@@ -39,13 +41,17 @@ def sample_folder(run: FinishedRun, question: Question) -> Path:
 
 
 def write_sample_days(
-    run: FinishedRun, made: SampleDays, picture: str, folder: Path
+    run: FinishedRun,
+    made: SampleDays,
+    said: Mapping[str, Any],
+    picture: str,
+    folder: Path,
 ) -> None:
-    """`picture` is an SVG document."""
+    """The tables, the document `said` and the picture (an SVG document)."""
     with whole_folder(folder) as inside:
         for name, frame in _frames(made).items():
             write_text(inside / f"{name}.csv", csv(run, frame))
-        write_text(inside / DOCUMENT, json.dumps(document(run, made), indent=1))
+        write_text(inside / DOCUMENT, json.dumps(said, indent=1))
         write_text(inside / PICTURE, picture)
 
 

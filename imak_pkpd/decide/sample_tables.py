@@ -62,10 +62,12 @@ def sentences(made: SampleDays) -> Iterator[str]:
         most = f"{best.output} on {_on(made, best.day)} gains {plain(best.gain)}"
         if not _told(best.gain):
             most = "no sample gains more than its Monte Carlo error"
-        yield (
-            f"For the utility: {most}; knowing everything of a patient before the "
-            f"first dose would gain {plain(made.evpi)}."
+        everything = (
+            "knowing everything of a patient before the first dose"
+            if made.question.patient is None
+            else "knowing everything of the patient now"
         )
+        yield f"For the utility: {most}; {everything} would gain {plain(made.evpi)}."
 
 
 def _best_of(made: SampleDays, rows: list[Narrowed]) -> str:

@@ -29,6 +29,10 @@ class Estimate(NamedTuple):
     value: float
     se: float
 
+    def widened(self, by: float) -> "Estimate":
+        """The same with a larger error."""
+        return self._replace(se=self.se * by)
+
 
 NOTHING = Estimate(0.0, 0.0)
 UNKNOWN = Estimate(float("nan"), float("nan"))

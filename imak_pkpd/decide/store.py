@@ -14,6 +14,7 @@ from imak_pkpd.fit.atomic import write_text
 
 FOLDER = "dose"
 DOCUMENT = "dose.json"
+ANSWERS = f"{FOLDER}*/{DOCUMENT}"
 TABLE = "doses.csv"
 
 
@@ -48,9 +49,3 @@ def document_of(
         for each in elsewhere
     ]
     return {**dose_document(decision), "other_runs": others}
-
-
-def read_decisions(run: Path) -> list[dict[str, Any]]:
-    """The documents of all decisions of a run, in the order of their folders."""
-    found = sorted(run.glob(f"{FOLDER}*/{DOCUMENT}"))
-    return [json.loads(path.read_text(encoding="utf-8")) for path in found]

@@ -1,6 +1,6 @@
-"""What is said of a decision: the recommendation, and what BOIN12 says beside it."""
+"""What is said of a decision: the recommendation, the doses seen, BOIN12's rules."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from imak_pkpd.choice import Boin12Block
 from imak_pkpd.decide.boin12 import Scored, ranks, rule_words
@@ -33,6 +33,16 @@ def design_words(row: Row) -> str:
     """A design in words: amounts, then times and groups."""
     amounts = (f"{name} {amount:.3g}" for name, amount in row.amounts.items())
     return ", ".join([*amounts, *([row.layout.words] if row.layout.words else [])])
+
+
+def seen_words(doses: Mapping[str, str | Sequence[float]]) -> str:
+    """The least and the most of each dose that data know, or that none does."""
+    said = (f"{name}: {_ends(ends)}" for name, ends in doses.items())
+    return f"Doses seen in the data: {'; '.join(said) or 'no dose is named'}."
+
+
+def _ends(seen: str | Sequence[float]) -> str:
+    return seen if isinstance(seen, str) else f"{seen[0]:.3g} to {seen[1]:.3g}"
 
 
 def _least_broken(decision: DoseDecision) -> str:

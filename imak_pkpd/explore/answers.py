@@ -21,12 +21,12 @@ def newest(run: Path, pattern: str) -> Document | None:
 
 def newest_decision(run: Path) -> Document | None:
     """That of `imak dose`."""
-    return newest(run, f"{store.FOLDER}*/{store.DOCUMENT}")
+    return newest(run, store.ANSWERS)
 
 
 def trial(run: Path) -> Iterator[Block]:
     """What the newest `imak trial` says of arms and comparisons."""
-    said = newest(run, f"{trial_folder.FOLDER}*/{trial_folder.DOCUMENT}")
+    said = newest(run, trial_folder.ANSWERS)
     if said is None:
         yield NotRun("Virtual trial", "none was simulated: `imak trial RUN`")
         return
@@ -37,7 +37,7 @@ def trial(run: Path) -> Iterator[Block]:
 
 def samples(run: Path) -> Iterator[Block]:
     """What the newest `imak sample-days` says of each sample."""
-    said = newest(run, f"{sample_folder.FOLDER}/*/{sample_folder.DOCUMENT}")
+    said = newest(run, sample_folder.ANSWERS)
     if said is None:
         yield NotRun("Next sample", "it was not asked: `imak sample-days RUN`")
         return

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from imak_pkpd.report.number import number
-from imak_pkpd.report.run import Run
+from imak_pkpd.report.run import MissingError, Run
 
 MOST_ROWS = 60
 """Longer tables are cut on the page; their CSV files are whole."""
@@ -109,6 +109,20 @@ class Part:
 
     title: str
     make: Callable[[Run], Iterable[Block]]
+
+    def made(self, run: Run) -> list[Block]:
+        """All blocks of a run; what could not be made is listed instead."""
+        made: list[Block] = []
+        try:
+            made.extend(self.make(run))
+        except MissingError as missing:
+            made.append(NotRun(self.title, str(missing)))
+        # whatever a half-written or strange run brings, the other parts are still shown
+        except Exception as error:
+            first = next(iter(str(error).splitlines()), "")
+            reason = run.labels.text(f"{type(error).__name__}: {first}")
+            made.append(NotRun(self.title, f"it could not be made ({reason})"))
+        return made
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ has the evidence beside the patients, and chains or weights as it was sampled.
 The front page is made last and comes first (`sections.front`).
 """
 
-from imak_pkpd.decide.store import read_decisions
+from imak_pkpd.decide import sample_folder, store
+from imak_pkpd.decide.trial import folder as trial_folder
 from imak_pkpd.report.blocks import Section
 from imak_pkpd.report.run import Run
 from imak_pkpd.report.sections import (
@@ -19,10 +20,12 @@ from imak_pkpd.report.sections import (
     identifiability,
     individuals,
     model,
+    next_sample,
     parameters,
     provenance,
     random_effects,
     sensitivity,
+    trial,
     vpc,
     weighted_parameters,
     weighting,
@@ -75,15 +78,22 @@ OF_BOTH_TEMPERED = (
     provenance.SECTION,
 )
 
+ASKED = (
+    (dose.SECTION, store.ANSWERS),
+    (trial.SECTION, trial_folder.ANSWERS),
+    (next_sample.SECTION, sample_folder.ANSWERS),
+)
+"""Chapters of questions to a finished run, each with the files of its answers."""
+
 
 def sections_of(run: Run) -> tuple[Section, ...]:
     """The chapters of this run, in the order of the page."""
-    found = _without_dose(run)
-    chosen = (dose.SECTION,) if read_decisions(run.folder) else ()
-    return (*found[:-1], *chosen, *found[-1:])
+    found = _of_fit(run)
+    asked = [section for section, files in ASKED if any(run.folder.glob(files))]
+    return (*found[:-1], *asked, *found[-1:])
 
 
-def _without_dose(run: Run) -> tuple[Section, ...]:
+def _of_fit(run: Run) -> tuple[Section, ...]:
     if run.weighted:
         return OF_BOTH_TEMPERED if run.with_patients else OF_FACTS
     return OF_BOTH if run.with_facts else OF_PATIENTS

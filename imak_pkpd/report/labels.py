@@ -7,19 +7,22 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Labels:
-    """`names` from identifier to printed label; empty: identifiers are printed."""
+    """`names` from identifier to printed label; identifiers are printed unless they
+    are to be `hidden`."""
 
     names: Mapping[str, str] = field(default_factory=dict)
+    hidden: bool = False
 
     @classmethod
     def numbered(cls, identifiers: Sequence[str]) -> "Labels":
         """Labels P01, P02, … in the order of the file."""
         width = max(2, len(str(len(identifiers))))
-        return cls({name: f"P{k:0{width}}" for k, name in enumerate(identifiers, 1)})
+        names = {name: f"P{k:0{width}}" for k, name in enumerate(identifiers, 1)}
+        return cls(names, hidden=True)
 
     def of(self, identifier: str) -> str:
         """The printed label of one patient; "unknown" hides one that is not listed."""
-        if not self.names:
+        if not self.hidden:
             return identifier
         return self.names.get(identifier, "unknown")
 

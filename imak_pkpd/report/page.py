@@ -14,9 +14,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from imak_pkpd.fit.atomic import write_text
-from imak_pkpd.report.blocks import Block, Made, NotRun, Part, Section, Table
+from imak_pkpd.report.blocks import Block, Made, Section, Table
 from imak_pkpd.report.chapters import sections_of
-from imak_pkpd.report.run import MissingError, Run, read_run
+from imak_pkpd.report.run import Run, read_run
 from imak_pkpd.report.sections import front
 
 TEMPLATES = Path(__file__).parent / "template"
@@ -45,22 +45,8 @@ def write_report(run_folder: Path, *, anonymise: bool = False) -> Path:
 
 def make(section: Section, run: Run) -> Made:
     """A section with all its blocks; what could not be made is listed instead."""
-    parts = [(part.title, _blocks(part, run)) for part in section.parts]
+    parts = [(part.title, part.made(run)) for part in section.parts]
     return Made(section.anchor, section.title, parts)
-
-
-def _blocks(part: Part, run: Run) -> list[Block]:
-    made: list[Block] = []
-    try:
-        made.extend(part.make(run))
-    except MissingError as missing:
-        made.append(NotRun(part.title, str(missing)))
-    # whatever a half-written or strange run brings, the other parts are still shown
-    except Exception as error:
-        first = next(iter(str(error).splitlines()), "")
-        reason = run.labels.text(f"{type(error).__name__}: {first}")
-        made.append(NotRun(part.title, f"it could not be made ({reason})"))
-    return made
 
 
 def render(run: Run, chapters: Sequence[Made]) -> str:

@@ -23,6 +23,7 @@ from tests.decide.made_run import (
     decay_run,
     made_run,
 )
+from tests.decide.test_patient_choice import FILE, ONE_LEVEL, TWO, response_run
 from tests.decide.test_sample_days import ASSAY, SECOND
 from tests.decide.toy_run import toy_run
 
@@ -77,6 +78,9 @@ def test_sample_days(inside: Imak, tmp_path: Path) -> None:
     ElementTree.fromstring(picture)
     assert NOTICE in picture
     assert "SYNTHETIC" in picture
+    page = (made / "report.html").read_text()
+    assert '<section id="next-sample"' in page
+    assert SYNTHETIC in page
     again = inside(*words, cwd=tmp_path)
     assert again.code == 2
     assert "has this answer already" in again.error
@@ -118,6 +122,28 @@ def test_a_cohort_with_nothing_left_to_choose(inside: Imak, tmp_path: Path) -> N
     frame = pd.read_csv(folder / "evsi.csv", comment="#")
     assert list(frame["open_designs"]) == [1, 1]
     assert list(frame["evsi"]) == [0.0, 0.0]
+
+
+def test_a_patient_with_a_choice(inside: Imak, tmp_path: Path) -> None:
+    """A second dose on day 4, or none: what is open, and what a sample gains."""
+    made = response_run(tmp_path, ONE_LEVEL + TWO, FILE)
+    words = ("sample-days", str(made), "--patient", "new.csv", "--days", "2,4")
+    done = inside(*words, cwd=tmp_path)
+    assert (done.code, done.error) == (0, "")
+    for said in (
+        "gain in utility by",
+        "leave: no further dose; a 3 at 4.",
+        "A choice is open on some of these days.",
+        "For the utility: gain on day 2 gains ",
+    ):
+        assert said in done.output
+    (folder,) = (made / "sample_days").iterdir()
+    assert folder.name.startswith("new-")
+    frame = pd.read_csv(folder / "evsi.csv", comment="#")
+    assert list(frame["open_designs"]) == [2, 1]
+    assert frame["evsi"][0] > 4 * frame["se"][0]
+    assert frame["evsi"][1] == 0.0
+    assert "gain in utility" in (made / "report.html").read_text()
 
 
 def test_patients_who_cannot_be_solved(inside: Imak, tmp_path: Path) -> None:

@@ -89,6 +89,9 @@ def test_trial(inside: Imak, tmp_path: Path) -> None:
     assert len(tables["arms"]) == 8
     assert len(tables["comparisons"]) == 3 + 2  # both arms against the number
     assert len(tables["trials"]) == 40 * 8
+    page = (run / "report.html").read_text()
+    assert '<section id="trial"' in page
+    assert NOTICE in page
     told = json.loads((folder / "trial.json").read_text())
     assert told["notice"] == NOTICE
     assert told["arms"][0]["dropped"] == tables["arms"].dropped[0]

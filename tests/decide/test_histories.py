@@ -7,7 +7,7 @@ import pytest
 
 from imak_pkpd.decide.decision import decision_of
 from imak_pkpd.decide.designs import Treated, laid_out, layouts, shown_amounts
-from imak_pkpd.decide.histories import Design, histories
+from imak_pkpd.decide.histories import Given, given_by_design, histories
 from imak_pkpd.fit.problem import read_model
 from imak_pkpd.fit.virtual import unplaced_cohort
 from tests.decide.toy import toy_spec
@@ -34,7 +34,7 @@ b = { options = [[0.0], [0.0, 1.0]], split = true }
 """
 
 
-def designs(folder: Path, text: str) -> Iterator[Design]:
+def designs(folder: Path, text: str) -> Iterator[Given]:
     """All designs, on cohorts without steps."""
     spec = toy_spec(folder, text)
     model, block = read_model(spec), decision_of(spec)
@@ -46,7 +46,7 @@ def designs(folder: Path, text: str) -> Iterator[Design]:
             for name in block.amount
         }
         made = Treated(block, layout, unplaced_cohort(own, model, "trial", 4), parts)
-        yield from ((made, row) for row in shown_amounts(block))
+        yield from (given_by_design(made, row) for row in shown_amounts(block))
 
 
 @pytest.mark.parametrize(

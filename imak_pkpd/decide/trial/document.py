@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from imak_pkpd.decide.document import UNSEEN
+from imak_pkpd.decide.document import design_range
 from imak_pkpd.decide.notice import NOTICE, SYNTHETIC
 from imak_pkpd.decide.trial.characteristics import (
     Compared,
@@ -127,10 +127,7 @@ def document(made: TrialOfRun) -> dict[str, Any]:
         "trial": made.trials.block.model_dump(mode="json", exclude_none=True),
         "stated": list(stated(made)),
         "warnings": list(warnings(made)),
-        "doses_seen": {
-            name: UNSEEN if ends is None else list(ends)
-            for name, ends in made.seen.items()
-        },
+        "doses_seen": {n: design_range(ends) for n, ends in made.seen.items()},
         "population_is_synthetic": made.run.synthetic,
         "time_unit": made.time,
         "solver_error": _number(made.trials.error),

@@ -7,7 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from imak_pkpd.decide.store import read_decisions
+from imak_pkpd.decide.answer_folder import read_answers
+from imak_pkpd.decide.store import ANSWERS
+from imak_pkpd.decide.words import seen_words
 from imak_pkpd.report.blocks import Block, Light, Part, Prose, Section, Table
 from imak_pkpd.report.dose_courses import courses_figure
 from imak_pkpd.report.figure import BLUE, GREY, PALE, SERIES, figure, log_axis
@@ -27,7 +29,8 @@ def recommendation(run: Run) -> Iterator[Block]:
     """The sentence, on what it rests, and what it is worth."""
     for document in _decisions(run):
         yield from said(document)
-        yield Prose(f"Utility: {document['decision']['utility']}. {_seen(document)}")
+        seen = seen_words(document["doses_seen"])
+        yield Prose(f"Utility: {document['decision']['utility']}. {seen}")
         yield Prose(
             "Largest error of a mean utility by the solver, against the adaptive "
             f"reference: {document['solver_error']:.1g}. {KEPT_TOGETHER}"
@@ -82,19 +85,10 @@ def changes(run: Run) -> Iterator[Block]:
 
 
 def _decisions(run: Run) -> list[dict[str, Any]]:
-    found = read_decisions(run.folder)
+    found = read_answers(run.folder, ANSWERS)
     if not found:
         raise MissingError("no dose was chosen: `imak dose RUN`")
     return found
-
-
-def _seen(document: Document) -> str:
-    said = (f"{name}: {_ends(ends)}" for name, ends in document["doses_seen"].items())
-    return f"Doses seen in the data: {'; '.join(said)}."
-
-
-def _ends(seen: str | list[float]) -> str:
-    return seen if isinstance(seen, str) else f"{seen[0]:.3g} to {seen[1]:.3g}"
 
 
 def _cells(row: Design, document: Document) -> dict[str, object]:

@@ -30,7 +30,7 @@ def chapter(run: Run, made: Sequence[Made]) -> Made:
         "front",
         "Summary",
         (
-            *((part.title, list(part.make(run))) for part in PARTS),
+            *((part.title, part.made(run)) for part in PARTS),
             ("Purpose", _purpose(run)),
             ("Not run", _not_run(missing)),
         ),
