@@ -13,7 +13,7 @@ import numpy as np
 from imak_pkpd.choice import AmountChoice
 from imak_pkpd.data import Dataset
 from imak_pkpd.data.schedule import build_schedule
-from imak_pkpd.decide.option import Further, Option
+from imak_pkpd.decide.option import Further, NotForOneError, Option
 from imak_pkpd.evidence import DoseDesign
 from imak_pkpd.fit.problem import Problem, data_block
 from imak_pkpd.population.refusal import hint
@@ -90,7 +90,7 @@ class _Made(NamedTuple):
         inputs = data_block(self.problem.spec).inputs
         known = {dose: number for number, dose in inputs.items()}
         if name not in known:
-            raise ValueError(
+            raise NotForOneError(
                 f"[decision] has '{name}'{hint(name, known)}, but [data] inputs "
                 "has no CMT for it: add one"
             )
@@ -103,7 +103,7 @@ class _Made(NamedTuple):
         if per is not None:
             column = self.problem.dataset.covariates.get(per)
             if column is None:
-                raise ValueError(
+                raise NotForOneError(
                     f"the amount of {name} is counted per {per}, but the patient file "
                     f"has no such covariate: add {per} to [data] covariates"
                 )

@@ -12,7 +12,7 @@ import numpy as np
 from imak_pkpd.choice import DecisionBlock
 from imak_pkpd.decide.designs import Layout, laid_out, layouts, shown_amounts
 from imak_pkpd.decide.new_patients import NewPatient
-from imak_pkpd.decide.option import Further, Option
+from imak_pkpd.decide.option import Further, NotForOneError, Option
 from imak_pkpd.evidence import CohortBlock, DoseDesign
 from imak_pkpd.fit.spec import FitSpec
 
@@ -22,7 +22,7 @@ def open_options(
 ) -> tuple[Option, ...]:
     """The different remainders of all designs, in the order of the table.
 
-    Raises a `ValueError` where a design does not say what one patient would get.
+    Raises a `NotForOneError` where a design does not say what one patient would get.
     """
     last, plain = last_record(patient), spec.cohort[block.cohort]
     found = [
@@ -73,7 +73,7 @@ def _is_given(name: str, dose: DoseDesign, layout: Layout) -> bool:
     share = layout.group.get(dose.group)
     if share not in (0.0, 1.0):
         said = "no share" if share is None else f"the share {share:g}"
-        raise ValueError(
+        raise NotForOneError(
             f"[decision] has {said} of {dose.group}, whose patients get {name}: for "
             f"one patient write {dose.group} = [0.0, 1.0] in [decision.group]"
         )
@@ -85,7 +85,7 @@ def _amount(name: str, dose: DoseDesign, amounts: Mapping[str, float]) -> float:
     if name in amounts:
         return amounts[name]
     if not isinstance(dose.amount, float | int):
-        raise ValueError(
+        raise NotForOneError(
             f"the amount of {name} in the cohort has a prior: for one patient write "
             f"{name} in [decision.amount]"
         )

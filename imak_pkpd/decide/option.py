@@ -7,6 +7,10 @@ from imak_pkpd.choice import DecisionBlock
 from imak_pkpd.decide.designs import shown_amounts
 
 
+class NotForOneError(ValueError):
+    """A design that does not say what one patient would get."""
+
+
 class Further(NamedTuple):
     """One more dose at `time` (TIME of the file): `part` of an `amount`.
 

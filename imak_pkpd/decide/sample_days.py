@@ -32,6 +32,7 @@ from imak_pkpd.decide.imagined import (
 from imak_pkpd.decide.imagined_cohort import choices
 from imak_pkpd.decide.new_patients import default_horizon
 from imak_pkpd.decide.of_run import with_states
+from imak_pkpd.decide.option import NotForOneError
 from imak_pkpd.decide.patient_choice import patient_choice
 from imak_pkpd.decide.quantities import Quantity, quantities
 from imak_pkpd.decide.sample_gains import Gained, choice_words, gained, perfect_gain
@@ -175,7 +176,11 @@ def _worth_to_patient(
     if run.spec.decision is None:
         return _Worth((), None, NO_CHOICE)
     horizon = default_horizon(run.spec, run.tree)
-    own = patient_choice(draws, population, horizon, assays, question.seed, said.stage)
+    asked = (draws, population, horizon, assays, question.seed, said.stage)
+    try:
+        own = patient_choice(*asked)
+    except NotForOneError as why:
+        return _Worth((), None, f"What a sample gains in utility is not known: {why}.")
     more = wider(draws)
     gains = tuple(
         each._replace(gain=each.gain.widened(more), bound=each.bound.widened(more))

@@ -251,3 +251,17 @@ def test_one_patient_is_in_a_group_or_not(
         options(tmp_path, decision + half)
     with pytest.raises(ValueError, match="no share of odd, whose patients get a"):
         options(tmp_path, decision)
+
+
+def test_without_options_for_one_patient_a_sample_still_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the patients are not one patient: what a sample narrows is answered, and
+    why no utility is weighed is said."""
+    decision, plain, grouped = GROUPED
+    monkeypatch.setattr(f"{__name__}.FIT", FIT.replace(plain, grouped))
+    found = answer(tmp_path, decision + "[decision.group]\nodd = [0.5]\n", (2.0,))
+    assert [each.quantity for each in found.narrowed] == ["gain"]
+    assert found.narrowed[0].reduction.value > 0
+    assert (found.gained, found.evpi) == ((), None)
+    assert "is not known: [decision] has the share 0.5 of odd" in found.choice
