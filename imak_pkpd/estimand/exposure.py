@@ -2,11 +2,12 @@
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from imak_pkpd.estimand.root import meeting
-from imak_pkpd.solve.curve import Curve, Segments, areas, inside, segments
+from imak_pkpd.solve.curve import LEAST, Curve, Segments, areas, inside, segments
 
 Time = Float[Array, ""]
 
@@ -56,11 +57,16 @@ def peak(curve: Curve, start: Time) -> Peak:
 
 def _top(piece: Segments) -> Float[Array, " segment"]:
     """Where a cubic that rises at first and falls at last is level (else its start)."""
-    h, step = piece.length, piece.last - piece.first
-    rise, fall = h * piece.leaving, h * piece.arriving
+    h, move = piece.length, piece.last - piece.first
+    up, down = h * piece.leaving, h * piece.arriving
+    # Only ratios matter; the square of what has nearly died out is 0, its inverse inf.
+    size = jnp.maximum(jnp.maximum(jnp.abs(up), jnp.abs(down)), jnp.abs(move))
+    there = size > LEAST
+    unit = jax.lax.stop_gradient(jnp.where(there, size, 1.0))
+    rise, fall, step = up / unit, down / unit, move / unit
     # d/ds of the cubic: a s² + b s + c with c = rise > 0, and fall < 0 at s = 1
     a, b, c = 3 * (rise + fall) - 6 * step, 6 * step - 4 * rise - 2 * fall, rise
-    hump = (rise > 0) & (fall < 0)
+    hump = there & (rise > 0) & (fall < 0)
     # rounding sends the square below 0 where both roots are one
     square = b**2 - 4 * a * c
     apart = hump & (square > 0)

@@ -81,6 +81,23 @@ def test_a_peak_where_a_cubic_comes_to_rest(step: float) -> None:
     assert float(found.value) == pytest.approx(step, rel=1e-12)
 
 
+@pytest.mark.parametrize("low", [1e-90, 1e-160, 1e-200, 1e-300])
+def test_the_slope_of_a_peak_before_what_has_died_out(low: float) -> None:
+    """All is proportional to x: so is the peak. The hump at the end is so small that
+    its square is no number; it used to leave NaN in the slope."""
+
+    def top(x: jax.Array) -> jax.Array:
+        value = x * jnp.asarray([0.0, 2.0, low, 1.1 * low])
+        slope = x * jnp.asarray([4.0, -1.0, low, -low])
+        return peak(Curve(jnp.arange(4.0), value, slope, value, slope), ZERO).value
+
+    value, slope = jax.value_and_grad(top)(jnp.asarray(1.5))
+    assert float(value) > 3.0
+    assert float(slope) == pytest.approx(float(value) / 1.5, rel=1e-12)
+    forward = jax.jvp(top, (jnp.asarray(1.5),), (jnp.ones(()),))[1]
+    assert float(forward) == pytest.approx(float(slope), rel=1e-12)
+
+
 def test_a_curve_up_to_a_time() -> None:
     """Part of a cubic is itself: area and end of `cubic` up to 5, between two nodes."""
     curve = until(curve_of(cubic, np.linspace(0.0, 12.0, 7)), jnp.asarray(5.0))
