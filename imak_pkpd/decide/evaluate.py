@@ -161,7 +161,7 @@ def of_draws[Found](
 def _row(there: Treated, sites: Mapping[str, Array], amounts: Array) -> Numbers:
     """Means over the solved patients, and quantiles of them."""
     values, failed = patients_of(there, sites, amounts)
-    means = means_of(there, values, amounts, failed, soft=False)
+    means = means_of(there, values, amounts, failed)
     spread = {
         f"{SPREAD}{name}": jnp.nanquantile(value, jnp.asarray(QUANTILES))
         for name, value in values.items()
@@ -171,17 +171,25 @@ def _row(there: Treated, sites: Mapping[str, Array], amounts: Array) -> Numbers:
 
 
 def _slopes(there: Treated, sites: Mapping[str, Array], amounts: Array) -> Numbers:
-    """Utility and limits, and their derivatives by the logarithms of the amounts."""
+    """Utility and limits, and their derivatives by the logarithms of the amounts.
 
-    def numbers(logs: Array) -> tuple[Numbers, Numbers]:
+    A patient who has no derivative counts as one who could not be solved.
+    """
+
+    def numbers(logs: Array) -> tuple[Numbers, tuple[Numbers, Array]]:
         given = jnp.exp(logs)
         values, failed = patients_of(there, sites, given)
-        found = means_of(there, values, given, failed, soft=True)
-        aims = {n: v for n, v in found.items() if n == "utility" or "limit[" in n}
-        return aims, {**aims, "failed": found["failed"]}
+        aims = {
+            name: jnp.broadcast_to(row, failed.shape)
+            for name, row in aims_of(there, values, given, soft=True).items()
+        }
+        return aims, (aims, failed)
 
-    by_log, found = jax.jacfwd(numbers, has_aux=True)(jnp.log(amounts))
-    return {**found, **{f"slope {n}": v for n, v in by_log.items()}}
+    by_log, (aims, failed) = jax.jacfwd(numbers, has_aux=True)(jnp.log(amounts))
+    for steep in by_log.values():
+        failed |= ~jnp.all(jnp.isfinite(steep), axis=-1)
+    slopes = {f"slope {name}": steep for name, steep in by_log.items()}
+    return {**mean_of(aims, failed), **mean_of(slopes, failed), **lost_share(failed)}
 
 
 def patients_of(
@@ -194,27 +202,46 @@ def patients_of(
     return found, found.pop("failed")
 
 
-def means_of(
-    there: Treated, values: Numbers, amounts: Array, failed: Array, soft: bool
-) -> Numbers:
+def means_of(there: Treated, values: Numbers, amounts: Array, failed: Array) -> Numbers:
     """Over the solved patients: estimands, utility and its variants, limits."""
-    block = there.block
-    named = {**values, **dict(zip(block.amount, amounts, strict=True))}
     rows = {n: v for n, v in values.items() if f"{n}_outcome" not in values}
     rows = {n: v for n, v in rows.items() if not n.endswith("_outcome")}
-    rows["utility"] = block.worth.value(named)
-    if not soft:
-        rows |= _variants(block, named)
-        rows |= _score(block, values)
-    rows |= {f"limit[{n}]": limited(block, n, values, soft) for n in block.limit}
-    solved = ~failed
-    many = jnp.maximum(jnp.sum(solved), 1)
-    means = {
-        name: jnp.sum(jnp.where(solved, jnp.broadcast_to(row, solved.shape), 0.0))
-        / many
-        for name, row in rows.items()
+    named = _named(there.block, values, amounts)
+    rows |= {
+        **aims_of(there, values, amounts, soft=False),
+        **_variants(there.block, named),
+        **_score(there.block, values),
     }
-    return {**means, "failed": jnp.mean(failed, dtype=float)}
+    rows = {name: jnp.broadcast_to(row, failed.shape) for name, row in rows.items()}
+    return {**mean_of(rows, failed), **lost_share(failed)}
+
+
+def aims_of(there: Treated, values: Numbers, amounts: Array, soft: bool) -> Numbers:
+    """The utility and what limits limit, of every patient."""
+    block = there.block
+    limits = {f"limit[{n}]": limited(block, n, values, soft) for n in block.limit}
+    return {"utility": block.worth.value(_named(block, values, amounts)), **limits}
+
+
+def _named(block: DecisionBlock, values: Numbers, amounts: Array) -> Numbers:
+    """What a utility may name: estimands and amounts."""
+    return {**values, **dict(zip(block.amount, amounts, strict=True))}
+
+
+def mean_of(rows: Numbers, failed: Array) -> Numbers:
+    """Over the patients who did not fail, rows [patient, ...]."""
+    many = jnp.maximum(jnp.sum(~failed), 1)
+
+    def mean(row: Array) -> Array:
+        solved = ~failed.reshape(-1, *(1,) * (row.ndim - 1))
+        return jnp.sum(jnp.where(solved, row, 0.0), axis=0) / many
+
+    return {name: mean(row) for name, row in rows.items()}
+
+
+def lost_share(failed: Array) -> Numbers:
+    """The share of patients who failed, by its name."""
+    return {"failed": jnp.mean(failed, dtype=float)}
 
 
 def _variants(block: DecisionBlock, named: Numbers) -> Numbers:

@@ -190,7 +190,7 @@ def _one(
     path = cohort.solved(model, schedule)
     values = dict(cohort.read(model, path, tuple(cohort.spec.estimand)))
     failed = values.pop("failed")
-    means = means_of(there, values, amounts, failed, soft=False)
+    means = means_of(there, values, amounts, failed)
     named = {**values, **dict(zip(block.amount, amounts, strict=True))}
     worth = jnp.broadcast_to(block.worth.value(named), failed.shape)
     times = rows.observations.clock

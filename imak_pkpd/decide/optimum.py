@@ -72,6 +72,7 @@ class Search:
         key = np.asarray(logs).tobytes()
         if key not in self.known:
             found = slopes(self.made, self.some, self.amounts(logs))
+            _refuse_no_number(found, self.amounts(logs))
             self.known[key] = self._aims(found)
         return self.known[key]
 
@@ -85,6 +86,20 @@ class Search:
             np.stack(room, -1) if room else np.zeros((many, 0)),
             found["slope utility"][:, self.free],
             np.stack(steep, 1) if steep else np.zeros((many, 0, size)),
+        )
+
+
+def _refuse_no_number(
+    found: Mapping[str, np.ndarray], amounts: Float[np.ndarray, " dose"]
+) -> None:
+    """Raises a `ValueError` that names what has no slope, and at which amounts."""
+    broken = [name for name, value in found.items() if not np.isfinite(value).all()]
+    if broken:
+        at = ", ".join(f"{each:.3g}" for each in amounts)
+        raise ValueError(
+            f"{broken[0]} is no number at the amounts {at}, so no best amounts between "
+            "those of the table can be found: write `levels` in [decision.amount], and "
+            "please report it"
         )
 
 

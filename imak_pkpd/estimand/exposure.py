@@ -51,8 +51,11 @@ def peak(curve: Curve, start: Time) -> Peak:
     times = jnp.concatenate([curve.time, piece.start + top * piece.length])
     values = jnp.concatenate([curve.after, inside(piece, top)])
     values = jnp.where(jnp.concatenate([counts, counts[:-1]]), values, -jnp.inf)
-    # Not the value at `argmax`, which is slow: the time is rarely asked for.
-    return Peak(jnp.max(values), times[jnp.argmax(values)])
+    best = jnp.argmax(values)
+    # Not the value at `best`, which is slow, nor `max`, to which a slope that is no
+    # number at any other place would spread.
+    chosen = jnp.arange(len(values)) == best
+    return Peak(jnp.sum(jnp.where(chosen, values, 0.0)), times[best])
 
 
 def _top(piece: Segments) -> Float[Array, " segment"]:

@@ -98,6 +98,17 @@ def test_the_slope_of_a_peak_before_what_has_died_out(low: float) -> None:
     assert float(forward) == pytest.approx(float(slope), rel=1e-12)
 
 
+def test_no_slope_elsewhere_spreads_to_the_peak() -> None:
+    """√max(x - 1, 0) at x = 1 has none: at the last node, which is not the highest."""
+
+    def top(x: jax.Array) -> jax.Array:
+        value = jnp.stack([x, 3.0 * x, jnp.sqrt(jnp.maximum(x - 1.0, 0.0))])
+        level = jnp.zeros(3)
+        return peak(Curve(jnp.arange(3.0), value, level, value, level), ZERO).value
+
+    assert float(jax.jvp(top, (jnp.ones(()),), (jnp.ones(()),))[1]) == 3.0
+
+
 def test_a_curve_up_to_a_time() -> None:
     """Part of a cubic is itself: area and end of `cubic` up to 5, between two nodes."""
     curve = until(curve_of(cubic, np.linspace(0.0, 12.0, 7)), jnp.asarray(5.0))

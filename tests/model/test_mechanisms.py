@@ -341,3 +341,16 @@ def test_wild_states_give_finite_rates_and_gradients(
     value, slope = jax.value_and_grad(total)(jnp.array([a, b, c]))
     assert np.isfinite(value)
     assert np.all(np.isfinite(slope))
+
+
+@pytest.mark.parametrize("low", [1e-6, 1e-90, 1e-160, 1e-300])
+def test_a_peak_has_a_slope_when_the_signal_has_died_out(low: float) -> None:
+    """Half a day in which a signal far below its peak rises a little: the peak stays,
+    and its derivative by a common factor x is the peak itself."""
+
+    def peak(x: jax.Array) -> jax.Array:
+        ends = number(low) * x, number(1.1 * low) * x
+        return m.running_peak_after(*ends, number(2.0) * x, number(0.5))
+
+    value, slope = jax.jvp(peak, (number(1.0),), (number(1.0),))
+    assert (float(value), float(slope)) == (2.0, 2.0)

@@ -46,7 +46,7 @@ def running_peak_after(
     """
     some = jnp.where(duration > 0, duration, 1.0)
     slope = (last - first) / some
-    rising = slope > 0
+    rising = slope > LEAST  # one over the square of less is no number
     lag = slope / FOLLOWING  # how far behind a steady rise
     gap = jnp.maximum(first - peak, 0.0)
     wait = jnp.where(rising & (peak > first), peak - first, 0.0)
