@@ -9,7 +9,7 @@ from scipy import stats
 from imak_pkpd.choice import LimitBlock
 from imak_pkpd.decide.designs import Treated
 from imak_pkpd.decide.evaluate import Batch, batches, evaluate, slopes
-from imak_pkpd.decide.optimum import best_amounts
+from imak_pkpd.decide.optimum import _refuse_no_number, best_amounts
 from tests.decide.toy import responses, toy, toy_sites
 
 CHOICE = """
@@ -152,3 +152,9 @@ def test_the_error_of_the_optimum_covers_the_truth(
     low, high = stats.binom.ppf([0.001, 0.999], REPEATS, 0.9)
     assert (inside >= low).all()
     assert (inside <= high).all()
+
+
+def test_slopes_that_are_no_number_are_refused_with_their_amounts() -> None:
+    found = {"utility": np.ones(2), "slope utility": np.array([[1.0], [np.nan]])}
+    with pytest.raises(ValueError, match="slope utility is no number at the amounts 3"):
+        _refuse_no_number(found, np.array([3.0]))
