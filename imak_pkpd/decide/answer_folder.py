@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -49,12 +48,6 @@ def numbered_folder(
         if known.exists() and json.loads(known.read_text("utf-8"))[key] == asked:
             return folder
         number += 1
-
-
-def read_answers(run: Path, pattern: str) -> list[dict[str, Any]]:
-    """The documents of a run that match a pattern, in the order of their folders."""
-    found = sorted(run.glob(pattern))
-    return [json.loads(path.read_text(encoding="utf-8")) for path in found]
 
 
 def _there(file: Path) -> Path:

@@ -18,7 +18,7 @@ from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.decide.assays import Assays
 from imak_pkpd.decide.decision import Part, decision_of, parts_of
 from imak_pkpd.decide.designs import Treated, shown_amounts
-from imak_pkpd.decide.evaluate import Batch, Evaluated, means_of, of_draws
+from imak_pkpd.decide.evaluate import Batch, Evaluated, aims_of, means_of, of_draws
 from imak_pkpd.decide.histories import Given, given_by_design
 from imak_pkpd.decide.imagined import ByPatient, Imagined, Reported
 from imak_pkpd.decide.sample_gains import Choice
@@ -185,14 +185,14 @@ def _one(
     amounts: Array,
 ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
     """Means over patients, numbers of each, and reports of each, at one draw."""
-    (sites, key), cohort, block = drawn, there.cohort, there.block
+    (sites, key), cohort = drawn, there.cohort
     model, schedule = there.individuals(sites, amounts)
     path = cohort.solved(model, schedule)
     values = dict(cohort.read(model, path, tuple(cohort.spec.estimand)))
     failed = values.pop("failed")
     means = means_of(there, values, amounts, failed)
-    named = {**values, **dict(zip(block.amount, amounts, strict=True))}
-    worth = jnp.broadcast_to(block.worth.value(named), failed.shape)
+    aims = aims_of(there, values, amounts, soft=False)
+    worth = jnp.broadcast_to(aims["utility"], failed.shape)
     times = rows.observations.clock
     outputs = {
         n: jax.vmap(positive_value_at)(curve, times)

@@ -22,13 +22,12 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import logsumexp
 
-from imak_pkpd.fit.target import Target, constrain_draws
-from imak_pkpd.fit.weights import effective
+from imak_pkpd.fit.target import Target, constrain_flat, log_densities
+from imak_pkpd.fit.tempering import WIDER
+from imak_pkpd.fit.weights import effective, next_power, raised
 
-PER_DIMENSION = 5.0  # effective draws behind a covariance: noise of its SDs about 0.3
-ROUNDS = 12  # of proposals; each halves what is missing, or more
-WIDER = 1.2  # SDs of the normal than of the draws: their tails must be within its own
-BISECTIONS = 50
+PER_DIMENSION = 5.0  # effective draws behind a covariance: noise has SDs of 1 +- 0.45
+ROUNDS = 12  # of proposals, at the most
 
 Column = Float[np.ndarray, " draw"]
 Positions = Float[np.ndarray, "draw d"]
@@ -80,8 +79,8 @@ def adapt(
     pool, normals = prior, list[_Normal]()
     enough = min(PER_DIMENSION * target.size, len(prior.log_ratio) / 2)
     while pool.ess < wanted and len(normals) < ROUNDS:
-        power = power_of(pool, enough)
-        weight = _powered(pool, power)
+        power = next_power(pool.log_likelihood, enough, 0.0, pool.log_ratio)
+        weight = raised(pool.log_likelihood, power) + pool.log_ratio
         normals.append(normal_of(cloud.z, np.exp(weight - logsumexp(weight))))
         z = normals[-1].draws(len(prior.log_ratio), rng)
         sites = ground.sites(z)
@@ -126,16 +125,14 @@ class _Ground(NamedTuple):
         return (np.asarray(one(latent)) - self.centre) / self.scale
 
     def cloud(self, z: Positions, sites: Sites, log_likelihood: Column) -> _Cloud:
-        potential = jax.jit(jax.vmap(lambda x: self.target.potential(x, ())))
-        density = -np.asarray(potential(jnp.asarray(self.x(z))))
+        density = log_densities(self.target, (), self.x(z))
         return _Cloud(z, sites, density + np.log(self.scale).sum(), log_likelihood)
 
     def x(self, z: Positions) -> Positions:
         return self.centre + self.scale * z
 
     def sites(self, z: Positions) -> Sites:
-        found = constrain_draws(self.target, (), self.x(z)[None])
-        return {name: value[0] for name, value in found.items()}
+        return constrain_flat(self.target, (), self.x(z))
 
 
 class _Normal(NamedTuple):
@@ -169,25 +166,6 @@ def normal_of(z: Positions, weight: Column) -> _Normal:
     told = (variance < (1 - min(noise, 1.0)) ** 2) | (variance > (1 + noise) ** 2)
     wider = np.minimum(WIDER**2 * variance, np.maximum(variance, 1.0))
     return _Normal(centre, direction[:, told], np.sqrt(wider[told]))
-
-
-def power_of(pool: Pool, enough: float) -> float:
-    """The largest power of the likelihood that leaves `enough` draws effective."""
-    if effective(_powered(pool, 1.0)) >= enough:
-        return 1.0
-    low, high = 0.0, 1.0
-    for _ in range(BISECTIONS):
-        middle = 0.5 * (low + high)
-        left = effective(_powered(pool, middle))
-        low, high = (middle, high) if left >= enough else (low, middle)
-    return low
-
-
-def _powered(pool: Pool, power: float) -> Column:
-    """ln weights with a power of the likelihood; none for an unsolved draw."""
-    solved = np.isfinite(pool.log_likelihood)
-    raised = power * np.where(solved, pool.log_likelihood, 0.0)
-    return np.where(solved, raised + pool.log_ratio, -np.inf)
 
 
 def _log_ratio(cloud: _Cloud, normals: list[_Normal]) -> Column:

@@ -3,19 +3,15 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
-from numpyro.handlers import seed, substitute
+from jaxtyping import Float, Int
 
 from imak_pkpd.fit.meshes import alternatives, beside_mesh, event_meshes
 from imak_pkpd.fit.meshing import Forms
 from imak_pkpd.fit.mode import Explain
-from imak_pkpd.fit.posterior import population_model, stepper_of
+from imak_pkpd.fit.posterior import ROWS, WHEN, population_model
 from imak_pkpd.fit.problem import Problem
-from imak_pkpd.fit.sites import sample_sites
 from imak_pkpd.fit.target import Target, target
-from imak_pkpd.observe import families, log_likelihood_by_row
 from imak_pkpd.solve.status import SolveStatus
-from imak_pkpd.solve.trajectory import predict
 
 
 def reference_target(problem: Problem, forms: Forms) -> tuple[Target, tuple]:
@@ -55,24 +51,10 @@ def _terms(
 ]:
     """Status and time of each solve, log-likelihood of each row and of all facts, by
     the reference."""
-    spec, model = problem.spec, problem.model
-    crossing = beside_mesh(problem) or stepper_of(spec, model)
     made, args = reference_target(problem, forms)
-
-    def terms(x: Float[Array, " d"]) -> tuple:
-        values = made.constrain(x, args)
-        sites = seed(substitute(sample_sites, values), jax.random.key(0))
-        individuals, sigmas = sites(spec, model, forms, args[0])
-        patients = model(**individuals)
-        prediction = predict(patients, args[0], args[1], crossing, spec.hazards)
-        outputs, areas = prediction.outputs, prediction.areas
-        found = families(spec.output, args[0], outputs, sigmas, areas)
-        rows = log_likelihood_by_row(found, args[0])
-        facts = values.get("fact_log_likelihood", jnp.zeros(()))
-        return prediction.status, prediction.when, rows, facts
-
-    status, when, rows, facts = jax.jit(terms)(jnp.asarray(position))
-    return np.asarray(status), np.asarray(when), np.asarray(rows), float(facts)
+    found = jax.jit(made.constrain)(jnp.asarray(position), args)
+    status, when, rows = (np.asarray(found[n]) for n in ("solve_status", WHEN, ROWS))
+    return status, when, rows, float(found.get("fact_log_likelihood", 0.0))
 
 
 def _unsolved(

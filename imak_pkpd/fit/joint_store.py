@@ -16,7 +16,7 @@ from imak_pkpd.fit.evidence_store import (
     refined_group,
     replicates,
 )
-from imak_pkpd.fit.scrambles import refined_cohort
+from imak_pkpd.fit.scrambles import refined_cohorts
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.fit.terms import Column, Sites, Terms, fact_names, terms_at, terms_of
 from imak_pkpd.fit.tree import Group, Variable
@@ -115,7 +115,7 @@ def more_patients(
     draws = min(SECOND, len(few.failed))
     place = np.linspace(0, len(few.failed) - 1, draws).astype(int)
     own = {name: value[place] for name, value in sites.items()}
-    many = {name: refined_cohort(cohort, 1) for name, cohort in cohorts.items()}
+    many = refined_cohorts(cohorts, 1)
     used = fact_names(spec)
     log_weight = terms_of(spec, many, own).total(used)
     log_weight = log_weight - terms_at(few, place).total(used)

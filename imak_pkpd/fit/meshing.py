@@ -43,7 +43,7 @@ from imak_pkpd.fit.start import (
     start_keys,
     typical_draws,
 )
-from imak_pkpd.fit.target import Target, constrain_draws, target
+from imak_pkpd.fit.target import Target, constrain_flat, target
 from imak_pkpd.model import AbstractModel
 from imak_pkpd.population.omega import Form
 
@@ -89,8 +89,7 @@ def make_meshes(problem: Problem, forms: Forms, explain: Explain) -> Meshed:
     own = target(population_model(spec, problem.model, forms), args)
     draws = laplace_draws(own, args, start, DRAWS, spec.estimation.seed)
     if needs_mesh(problem):
-        values = constrain_draws(own, args, draws[None, :PILOTS], unsolved)
-        sites = {name: value[0] for name, value in values.items()}
+        sites = constrain_flat(own, args, draws[:PILOTS], unsolved)
         # Chosen anew: what is stiff at the prior medians need not be near the mode.
         found = _placed(problem, forms, sites)
         placed = first._replace(patients=found.mesh)

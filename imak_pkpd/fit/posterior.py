@@ -28,14 +28,14 @@ from imak_pkpd.solve.stepper import AbstractStepper, Adaptive, default_stepper
 from imak_pkpd.solve.trajectory import predict
 
 REFERENCE = 1e-8  # tolerance: 1e-6 of the certificate's own limit of 0.01
-ROWS = "row_log_likelihood"
-SOLVED = ("log_likelihood", ROWS, "solve_status", "fact_log_likelihood")
+ROWS, WHEN = "row_log_likelihood", "solve_failed_at"
+SOLVED = ("log_likelihood", ROWS, "solve_status", WHEN, "fact_log_likelihood")
 """The named values that need a solve."""
 
 
 def stored(name: str) -> bool:
-    """Whether a site is kept of all draws: not the log-likelihood of every record."""
-    return name != ROWS
+    """Whether a site is kept of all draws: not what explains one or certifies a few."""
+    return name not in (ROWS, WHEN)
 
 
 def unsolved(name: str) -> bool:
@@ -61,7 +61,8 @@ def population_model(
     `forms` says how each random effect is sampled (see `effect_forms`); `stepper`
     replaces the one that the fit file asks for, and that of the cohorts. Sites: those
     of `population.individual`, the residual SDs `output_key`, and `log_likelihood` by
-    subject, `row_log_likelihood` by record, -inf in all where one cannot be solved.
+    subject, `row_log_likelihood` by record, -inf in all where one cannot be solved;
+    `solve_status` and `solve_failed_at` (a TIME) by subject.
     With [evidence] also the amounts `cohort_dose_amount`, and `fact_log_likelihood` of
     all facts together: patients and virtual patients have the same theta and omega.
     """
@@ -86,6 +87,7 @@ def population_model(
         numpyro.deterministic("log_likelihood", by_subject)
         numpyro.deterministic(ROWS, jnp.where(failed, -jnp.inf, rows))
         numpyro.deterministic("solve_status", prediction.status)
+        numpyro.deterministic(WHEN, prediction.when)
         numpyro.factor("likelihood", jnp.sum(by_subject))
 
     return function

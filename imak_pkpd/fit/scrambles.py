@@ -1,6 +1,6 @@
 """Do two sets of quasi-random patients say the same? `scrambles_agree`, with its error.
 
-`refined_cohort` is the cohort at any of its sets of points.
+`refined_cohorts` are the cohorts at any of their sets of points.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -77,8 +77,7 @@ def errors_of_points(
     told(f"refined draws, {SETS} other sets of points")
 
     def one(number: int) -> Mapping[str, Means]:
-        sets = {n: refined_cohort(each, 3 + number) for n, each in cohorts.items()}
-        wanted = with_means(spec)
+        sets, wanted = refined_cohorts(cohorts, 3 + number), with_means(spec)
         return {n: means_once(each, sites, wanted) for n, each in sets.items()}
 
     found = on_all_cores(one, range(SETS))
@@ -94,9 +93,15 @@ def _spread(values: Sequence[float]) -> float:
     return float(np.std(values, ddof=1))
 
 
-def refined_cohort(cohort: Virtual, scramble: int) -> Virtual:
-    """The refined cohort, other points each time, on the steps of the first one."""
-    more = cohort.block.refined
-    return virtual_cohort(
-        cohort.spec, cohort.model, cohort.name, more, scramble, like=cohort
-    )
+def refined_cohorts(
+    cohorts: Mapping[str, Virtual], scramble: int
+) -> dict[str, Virtual]:
+    """The refined cohorts, other points each time, on the steps of the first ones."""
+
+    def refined(cohort: Virtual) -> Virtual:
+        spec, many = cohort.spec, cohort.block.refined
+        return virtual_cohort(
+            spec, cohort.model, cohort.name, many, scramble, like=cohort
+        )
+
+    return {name: refined(cohort) for name, cohort in cohorts.items()}

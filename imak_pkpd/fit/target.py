@@ -137,6 +137,24 @@ def constrain_draws(
     }
 
 
+def constrain_flat(
+    target: Target,
+    args: tuple,
+    positions: Float[np.ndarray, "draw d"],
+    keep: Callable[[str], bool] = bool,
+) -> dict[str, np.ndarray]:
+    """The same of draws without chains, arrays (draw, ...)."""
+    found = constrain_draws(target, args, positions[None], keep)
+    return {name: value[0] for name, value in found.items()}
+
+
+def log_densities(
+    target: Target, args: tuple, positions: Float[np.ndarray, "draw d"]
+) -> Float[np.ndarray, " draw"]:
+    """The log density at many positions, compiled."""
+    return -np.asarray(_potentials(target)(jnp.asarray(positions), args))
+
+
 def _key(number: int) -> PRNGKeyArray:
     return jax.random.key(number)
 
@@ -144,6 +162,11 @@ def _key(number: int) -> PRNGKeyArray:
 @lru_cache(maxsize=PROGRAMS)
 def _evaluator(target: Target) -> Callable:
     return jax.jit(jax.value_and_grad(target.potential))
+
+
+@lru_cache(maxsize=PROGRAMS)
+def _potentials(target: Target) -> Callable:
+    return jax.jit(jax.vmap(target.potential, in_axes=(0, None)))
 
 
 @lru_cache(maxsize=PROGRAMS)

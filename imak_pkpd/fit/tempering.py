@@ -14,20 +14,18 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
 
-from imak_pkpd.fit.target import Target, constrain_draws, prior_draw
-from imak_pkpd.fit.weights import effective, evenly_drawn
+from imak_pkpd.fit.target import Target, constrain_flat, log_densities, prior_draw
+from imak_pkpd.fit.weights import evenly_drawn, next_power, raised
 
 KEEP = 0.5  # of the effective particles survive a power
 MOVES = 8  # after each power
 MOVES_OF_RECORDS = 16  # where patients have records: 8 left means 0.04 SD away
 WANTED = 0.3  # acceptance that the step aims at: flat between 0.2 and 0.4
-BISECTIONS = 50
 WIDER = 1.2  # the normal, than the particles: their tails must be within its own
 ENOUGH = 10  # particles per dimension for a covariance; with fewer, SDs alone
 
@@ -69,14 +67,13 @@ def temper(
     rng = np.random.default_rng(seed)
     keys = jax.random.split(jax.random.key(seed), particles)
     x = np.stack([prior_draw(target, key, ()) for key in keys])
-    potential = jax.jit(jax.vmap(lambda position: target.potential(position, ())))
-    ground = _Ground(target, potential, log_likelihood)
+    ground = _Ground(target, log_likelihood)
     cloud = ground.cloud(x)
     power, evidence, step = 0.0, 0.0, 0.5
     powers, acceptance = [0.0], []
     while power < 1.0:
-        further = _next_power(cloud.log_likelihood, power)
-        weight = _scaled(cloud.log_likelihood, further - power)
+        further = next_power(cloud.log_likelihood, KEEP * particles, power)
+        weight = raised(cloud.log_likelihood, further - power)
         evidence += float(logsumexp(weight) - np.log(particles))
         place = evenly_drawn(weight, particles, rng)
         cloud, power = _Cloud(*(each[place] for each in cloud)), further
@@ -98,21 +95,17 @@ def temper(
 
 
 class _Ground(NamedTuple):
-    """What particles stand on: prior and likelihood.
-
-    `potential` is minus the log prior of many particles, compiled once for all moves.
-    """
+    """What particles stand on: prior and likelihood."""
 
     target: Target
-    potential: Callable[[Array], Array]
     log_likelihood: LogLikelihood
 
     def cloud(self, x: Particles) -> _Cloud:
-        prior = -np.asarray(self.potential(jnp.asarray(x)))
-        return _Cloud(x, self.log_likelihood(self.sites(x)), prior)
+        likelihood = self.log_likelihood(self.sites(x))
+        return _Cloud(x, likelihood, log_densities(self.target, (), x))
 
     def sites(self, x: Particles) -> dict[str, np.ndarray]:
-        return {n: v[0] for n, v in constrain_draws(self.target, (), x[None]).items()}
+        return constrain_flat(self.target, (), x)
 
 
 class _Ruler(NamedTuple):
@@ -163,24 +156,6 @@ def _ruler(x: Particles) -> _Ruler:
     return _Ruler(x.mean(0), np.linalg.cholesky(covariance + 1e-9 * np.diag(variance)))
 
 
-def _next_power(log_likelihood: Column, power: float) -> float:
-    """The power at which half of the effective particles are left; at most 1."""
-    enough = KEEP * len(log_likelihood)
-    if effective(_scaled(log_likelihood, 1.0 - power)) >= enough:
-        return 1.0
-    low, high = power, 1.0
-    for _ in range(BISECTIONS):
-        middle = 0.5 * (low + high)
-        left = effective(_scaled(log_likelihood, middle - power))
-        low, high = (middle, high) if left >= enough else (low, middle)
-    return low if low > power else high
-
-
-def _scaled(log_likelihood: Column, power: float) -> Column:
-    """power · ln L; a particle that could not be solved has none."""
-    return np.where(np.isfinite(log_likelihood), power * log_likelihood, -np.inf)
-
-
 def _moved(
     cloud: _Cloud,
     rulers: _Rulers,
@@ -199,7 +174,7 @@ def _moved(
     steps = step * rng.random((len(before), 1))
     after = np.sqrt(1 - steps**2) * before + steps * noise
     there = ground.cloud(rulers.x(after))
-    gain = _scaled(there.log_likelihood, power) - _scaled(cloud.log_likelihood, power)
+    gain = raised(there.log_likelihood, power) - raised(cloud.log_likelihood, power)
     gain += there.log_prior - cloud.log_prior
     gain += 0.5 * np.sum(after**2 - before**2, 1)  # over what the normal itself would
     goes = np.log(rng.random(len(gain))) < gain

@@ -32,7 +32,7 @@ from imak_pkpd.fit.records import Records
 from imak_pkpd.fit.scrambles import (
     Agreement,
     errors_of_points,
-    refined_cohort,
+    refined_cohorts,
     scrambles_agree,
 )
 from imak_pkpd.fit.sites import draws_of
@@ -41,10 +41,7 @@ from imak_pkpd.fit.target import target
 from imak_pkpd.fit.tempering import MOVES, MOVES_OF_RECORDS, temper
 from imak_pkpd.fit.terms import Column, Sites, Terms, fact_names, terms_at, terms_of
 from imak_pkpd.fit.virtual import Virtual, shared_prior, virtual_cohort
-from imak_pkpd.fit.weights import (
-    effective,
-    evenly_drawn,
-)
+from imak_pkpd.fit.weights import effective, evenly_drawn
 from imak_pkpd.model import AnyModel
 from imak_pkpd.solve.stepper import Adaptive
 
@@ -73,9 +70,9 @@ class Weighted:
     unsolved patients, and `proposals` the normals that were fitted. `log_weight` is
     normalised; `log_proposal` is the log of what a draw has too little of the prior;
     `second` are the terms of the first refined draws at another scramble of the points,
-    `points` is the SD of a posterior mean between such scrambles;
-    `solver` is the largest error of a mean by the mesh, `certificate` that of the
-    records' log-likelihood (None: no records, or no mesh).
+    `points` is the SD of a posterior mean between such scrambles; `solver` is the
+    largest error of a mean by the mesh, `certificate` that of the records'
+    log-likelihood (None: no records, or no mesh).
     """
 
     way: Way
@@ -175,7 +172,7 @@ def weighed(
         return "weights", pool
     pool = adapt(
         target(prior, ()),
-        lambda sites: terms_of(spec, cohorts, sites).total(fact_names(spec)),
+        partial(_log_likelihood, spec, cohorts),
         pool,
         block.refined_draws,
         block.seed,
@@ -209,10 +206,7 @@ def tempered(
 
     Their records are solved once for all: only the facts' share is weighed anew.
     """
-    block = spec.estimation
-
-    def facts(sites: Sites) -> Column:
-        return terms_of(spec, cohorts, sites).total(fact_names(spec))
+    block, facts = spec.estimation, partial(_log_likelihood, spec, cohorts)
 
     def both(sites: Sites) -> Column:
         own = 0.0 if records is None else records.log_likelihood(sites)
@@ -230,6 +224,13 @@ def tempered(
     return found.sites, found.log_evidence + share - facts(found.sites)
 
 
+def _log_likelihood(
+    spec: FitSpec, cohorts: Mapping[str, Virtual], sites: Sites
+) -> Column:
+    """Of the facts that are used, on these virtual patients."""
+    return terms_of(spec, cohorts, sites).total(fact_names(spec))
+
+
 def _refined(
     spec: FitSpec,
     cohorts: Mapping[str, Virtual],
@@ -240,8 +241,7 @@ def _refined(
     """The terms of draws on many patients."""
     draws = len(next(iter(sites.values())))
     told = _told(progress, f"refined draws, points {scramble}", draws, len(cohorts))
-    many = {name: refined_cohort(cohort, scramble) for name, cohort in cohorts.items()}
-    return terms_of(spec, many, sites, told)
+    return terms_of(spec, refined_cohorts(cohorts, scramble), sites, told)
 
 
 def resampled_sites(sites: Sites, log_weight: Column, draws: int, number: int) -> Sites:

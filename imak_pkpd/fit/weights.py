@@ -8,10 +8,40 @@ from scipy.special import logsumexp
 
 Column = Float[np.ndarray, " draw"]
 
+BISECTIONS = 50  # of a power
+
 
 def effective(log_weight: Column) -> float:
     """(sum of weights)² / sum of squared weights (Kish 1965)."""
     return float(np.exp(2 * logsumexp(log_weight) - logsumexp(2 * log_weight)))
+
+
+def raised(log_likelihood: Column, power: float) -> Column:
+    """power · ln L; a draw that could not be solved has none."""
+    return np.where(np.isfinite(log_likelihood), power * log_likelihood, -np.inf)
+
+
+def next_power(
+    log_likelihood: Column,
+    enough: float,
+    power: float = 0.0,
+    log_weight: Column | float = 0.0,
+) -> float:
+    """The largest power of the likelihood, at most 1, that leaves `enough` effective.
+
+    Of draws that have weights for the likelihood to `power` already.
+    """
+
+    def left(further: float) -> float:
+        return effective(raised(log_likelihood, further - power) + log_weight)
+
+    if left(1.0) >= enough:
+        return 1.0
+    low, high = power, 1.0
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if left(middle) >= enough else (low, middle)
+    return low if low > power else high
 
 
 def evenly_drawn(

@@ -13,12 +13,16 @@ from imak_pkpd.fit.adapting import (
     Pool,
     adapt,
     normal_of,
-    power_of,
     prior_pool,
 )
 from imak_pkpd.fit.sites import draws_of
 from imak_pkpd.fit.target import target
-from imak_pkpd.fit.weights import effective, weighted_error, weighted_moments
+from imak_pkpd.fit.weights import (
+    effective,
+    next_power,
+    weighted_error,
+    weighted_moments,
+)
 
 SIZE, DRAWS, WANTED = 30, 2000, 1500
 # Two facts: the sum of the first three is 6 (of a prior SD 1.7), the fourth is -3.
@@ -155,8 +159,8 @@ def test_a_normal_has_the_told_directions_only() -> None:
 
 def test_the_power_leaves_enough() -> None:
     rng = np.random.default_rng(7)
-    pool = prior_pool({}, -0.5 * (40 * rng.standard_normal(5000)) ** 2)
-    power = power_of(pool, 500.0)
+    log_likelihood = -0.5 * (40 * rng.standard_normal(5000)) ** 2
+    power = next_power(log_likelihood, 500.0)
     assert 0 < power < 1
-    assert effective(power * pool.log_likelihood) == pytest.approx(500.0, rel=1e-6)
-    assert power_of(pool, 1.0) == 1.0
+    assert effective(power * log_likelihood) == pytest.approx(500.0, rel=1e-6)
+    assert next_power(log_likelihood, 1.0) == 1.0

@@ -11,38 +11,18 @@ from imak_pkpd.fit.scrambles import (
     SETS,
     Agreement,
     errors_of_points,
-    refined_cohort as refined,
+    refined_cohorts,
     scrambles_agree,
 )
 from imak_pkpd.fit.spec import FitSpec, read_fit
 from imak_pkpd.fit.terms import Terms
 from imak_pkpd.fit.virtual import Virtual, cohort_means, prior_sites, virtual_cohort
+from tests.fit.published_peak import PUBLISHED_PEAK
 
-FIT = """
-problem = "a published peak"
-model = "{root}/models/pk1_iv.py"
-[theta]
-CL = {{ median = 5.0, gsd = 1.3 }}
-V1 = {{ fixed = 20.0 }}
-[omega]
-V1 = {{ fixed = {omega} }}
-[cohort.trial]
-patients = 4
-refined = 16
-horizon = 4.0
-tolerance = 1e-6
-[cohort.trial.dose]
-central = {{ times = [0.0], amount = 100.0 }}
-[estimand]
-top = {{ kind = "value", output = "concentration", at = 0.0 }}
-[evidence.peak]
-kind = "normal"
-value = 8.0
-sd = 0.2
-scale = "log"
-of = "top"
-cohort = "trial"
-"""
+FIT = PUBLISHED_PEAK.replace("refined = 8", "refined = 16").replace(
+    "V1 = {{ median = 20.0, gsd = 1.5 }}",
+    "V1 = {{ fixed = 20.0 }}\n[omega]\nV1 = {{ fixed = {omega} }}",
+)
 OTHERS = 24  # sets that the error is compared with
 
 
@@ -57,12 +37,11 @@ def test_it_is_the_error_of_a_set(root: Path, tmp_path: Path) -> None:
     variance that is said lies between the 0.1 % and 99.9 % quantiles of Fisher's F."""
     spec, cohort = cohort_of(root, tmp_path, 0.4)
     sites = prior_sites(cohort, draws=64, number=1)
-    said = errors_of_points(spec, {"trial": cohort}, sites, lambda text: None)
+    only = {"trial": cohort}
+    said = errors_of_points(spec, only, sites, lambda text: None)
     some = {name: value[:1] for name, value in sites.items()}
-    means = [
-        cohort_means(refined(cohort, 100 + k), some, ("top",))["top"][0]
-        for k in range(OTHERS)
-    ]
+    others = (refined_cohorts(only, 100 + k)["trial"] for k in range(OTHERS))
+    means = [cohort_means(each, some, ("top",))["top"][0] for each in others]
     exact = 100 / 20 * np.exp(0.4**2 / 2)
     ratio = np.mean((np.array(means) - exact) ** 2) / said["top (trial)"] ** 2
     low, high = fisher.ppf([0.001, 0.999], OTHERS, SETS - 1)

@@ -21,45 +21,15 @@ from imak_pkpd.fit.weighting import (
     systematic,
     weigh,
 )
+from tests.fit.published_peak import PUBLISHED_PEAK
 
-# Without random effects the peak after a bolus is dose/V: ln peak = ln dose - theta_V,
-# a normal prior and a normal fact, hence a normal posterior.
-FIT = """
-problem = "a published peak"
-model = "{root}/models/pk1_iv.py"
-[theta]
-CL = {{ median = 5.0, gsd = 1.3 }}
-V1 = {{ median = 20.0, gsd = 1.5 }}
-[cohort.trial]
-patients = 4
-refined = 8
-horizon = 4.0
-tolerance = 1e-6
-[cohort.trial.dose]
-central = {{ times = [0.0], amount = 100.0 }}
-[estimand]
-top = {{ kind = "value", output = "concentration", at = 0.0 }}
-late = {{ kind = "value", output = "concentration" }}
-[evidence.peak]
-kind = "normal"
-value = 8.0
-sd = 0.2
-scale = "log"
-of = "top"
-cohort = "trial"
-alternatives = ["late"]
-[estimation]
-prior_draws = 4000
-refined_draws = 1500
-seed = 3
-"""
 PRIOR = np.log(20.0), np.log(1.5)
 FACT = np.log(100.0 / 8.0), 0.2
 
 
 @pytest.fixture
 def spec(root: Path, tmp_path: Path) -> FitSpec:
-    (tmp_path / "fit.toml").write_text(FIT.format(root=root))
+    (tmp_path / "fit.toml").write_text(PUBLISHED_PEAK.format(root=root))
     return read_fit(tmp_path / "fit.toml")
 
 
@@ -191,7 +161,7 @@ def test_facts_and_cohorts_must_agree(
     root: Path, tmp_path: Path, old: str, new: str, want: str
 ) -> None:
 
-    text = FIT.format(root=root)
+    text = PUBLISHED_PEAK.format(root=root)
     assert old in text
     (tmp_path / "fit.toml").write_text(text.replace(old, new, 1))
     with pytest.raises(ValueError, match=r"fit\.toml:\d+: ") as refused:

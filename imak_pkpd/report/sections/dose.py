@@ -7,13 +7,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from imak_pkpd.decide.answer_folder import read_answers
 from imak_pkpd.decide.store import ANSWERS
 from imak_pkpd.decide.words import seen_words
+from imak_pkpd.report.answers import answers_of
 from imak_pkpd.report.blocks import Block, Light, Part, Prose, Section, Table
 from imak_pkpd.report.dose_courses import courses_figure
 from imak_pkpd.report.figure import BLUE, GREY, PALE, SERIES, figure, log_axis
-from imak_pkpd.report.run import MissingError, Run
+from imak_pkpd.report.run import Run
 
 Document = Mapping[str, Any]
 Design = Mapping[str, Any]
@@ -85,10 +85,7 @@ def changes(run: Run) -> Iterator[Block]:
 
 
 def _decisions(run: Run) -> list[dict[str, Any]]:
-    found = read_answers(run.folder, ANSWERS)
-    if not found:
-        raise MissingError("no dose was chosen: `imak dose RUN`")
-    return found
+    return answers_of(run, ANSWERS, "no dose was chosen: `imak dose RUN`")
 
 
 def _cells(row: Design, document: Document) -> dict[str, object]:

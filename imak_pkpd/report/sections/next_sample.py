@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from imak_pkpd.decide.answer_folder import read_answers
 from imak_pkpd.decide.notice import SYNTHETIC
 from imak_pkpd.decide.sample_folder import ANSWERS
+from imak_pkpd.report.answers import answers_of
 from imak_pkpd.report.blocks import Block, Part, Prose, Section, Table
-from imak_pkpd.report.run import MissingError, Run
+from imak_pkpd.report.run import Run
 from imak_pkpd.report.sample_figure import GAIN, narrowed, sample_figure
 
 Document = Mapping[str, Any]
@@ -61,10 +61,7 @@ def stated(run: Run) -> Iterator[Block]:
 
 
 def _documents(run: Run) -> list[dict[str, Any]]:
-    found = read_answers(run.folder, ANSWERS)
-    if not found:
-        raise MissingError("it was not asked: `imak sample-days RUN`")
-    return found
+    return answers_of(run, ANSWERS, "it was not asked: `imak sample-days RUN`")
 
 
 def _of(run: Run, document: Document) -> str:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from imak_pkpd.decide.answer_folder import read_answers
 from imak_pkpd.decide.trial.folder import ANSWERS
 from imak_pkpd.decide.words import seen_words
+from imak_pkpd.report.answers import answers_of
 from imak_pkpd.report.blocks import Block, Light, Part, Prose, Section, Table
-from imak_pkpd.report.run import MissingError, Run
+from imak_pkpd.report.run import Run
 from imak_pkpd.report.trial_figure import trial_figure
 
 Document = Mapping[str, Any]
@@ -80,9 +80,7 @@ def _together(number: int, which: str, document: Document) -> Iterator[Block]:
 
 def _trials(run: Run) -> list[tuple[str, Document]]:
     """Every trial; where there are several, with words that say which it is."""
-    found = read_answers(run.folder, ANSWERS)
-    if not found:
-        raise MissingError("none was simulated: `imak trial RUN`")
+    found = answers_of(run, ANSWERS, "none was simulated: `imak trial RUN`")
     if len(found) == 1:
         return [("", found[0])]
     return [(f"Trial {n} of {len(found)}. ", each) for n, each in enumerate(found, 1)]
