@@ -15,9 +15,11 @@ from scipy.optimize import minimize
 from imak_pkpd.decide.designs import Treated
 from imak_pkpd.decide.evaluate import Batch, slopes
 
-ACCURACY = 1e-14  # of the utility: SciPy stops where a step gains less
+ACCURACY = 1e-14  # of the utility: SciPy stops where a step gains less,
 BINDS = 1e-6  # a limit or a bound so near is taken as binding
-STEP = 1e-3  # of a logarithm, for second derivatives by differences of slopes
+PART = 1e-4  # or less than this part of its Monte Carlo error (at most half of BINDS)
+NEAR = 0.05  # of a logarithm: the last Newton step is shorter
+STEP = 1e-4  # of a logarithm, for second derivatives by differences of slopes
 
 Vector = Float[np.ndarray, " free"]
 
@@ -121,62 +123,81 @@ def best_amounts(
         "fun": lambda logs: search.aims(logs).room.mean(0),
         "jac": lambda logs: search.aims(logs).room_slope.mean(0),
     }
+    begin = np.log(start[search.free])
+    enough = PART * standard_error(search.aims(begin).utility)
     found = minimize(
         lambda logs: -search.aims(logs).utility.mean(),
-        np.log(start[search.free]),
+        begin,
         jac=lambda logs: -search.aims(logs).utility_slope.mean(0),
         method="SLSQP",
         bounds=bounds,
         constraints=[rooms] if made.block.limit else [],
-        options={"ftol": ACCURACY, "maxiter": 100},
+        options={"ftol": np.clip(enough, ACCURACY, 0.5 * BINDS), "maxiter": 100},
     )
     return _optimum(search, found.x, np.asarray(bounds), found.message)
 
 
 def _optimum(search: Search, logs: Vector, bounds: np.ndarray, message: str) -> Optimum:
+    """From where SciPy stopped, one Newton step onto the optimum, and its errors."""
+    tight = search.aims(logs).room.mean(0) < BINDS
+    inner = (logs - bounds[:, 0] >= BINDS) & (bounds[:, 1] - logs >= BINDS)
+    system = _system(search, logs, tight, inner)
+    step, _ = _moved(search.aims(logs), system, tight, inner)
+    if np.abs(step).max() < NEAR:  # farther off, the curvature is another one there
+        logs = np.clip(logs + step, *bounds.T)
+    _, by_batch = _moved(search.aims(logs), system, tight, inner)
     aims, evaluations = search.aims(logs), len(search.known)
-    room = aims.room.mean(0)
-    tight = room < BINDS
-    held = (logs - bounds[:, 0] < BINDS) | (bounds[:, 1] - logs < BINDS)
-    moved, shadow = _errors(search, logs, tight, held)
-    value = aims.utility + aims.room[:, tight] @ shadow
+    value = aims.utility + aims.room[:, tight] @ system.price
     names = np.array([*search.made.block.limit], object)
     return Optimum(
         search.amounts(logs),
         float(aims.utility.mean()),
         standard_error(value),
-        np.array([standard_error(each) for each in moved.T]),
+        np.array([standard_error(each) for each in by_batch.T]),
         tuple(names[tight]),
-        bool((room > -BINDS).all()),
+        bool((aims.room.mean(0) > -BINDS).all()),
         evaluations,
         message,
     )
 
 
-def _errors(
-    search: Search, logs: Vector, tight: np.ndarray, held: np.ndarray
-) -> tuple[Float[np.ndarray, "batch free"], Float[np.ndarray, " tight"]]:
-    """How far each batch alone would move the optimum, and the price of each limit.
+class System(NamedTuple):
+    """The Lagrangian at an optimum, linearised: its matrix, and the limits' prices.
 
-    At the optimum slope(U) + price · slope(room) = 0 and room = 0: linearised in the
-    logarithms that no bound holds.
+    There slope(U) + price · slope(room) = 0 and room = 0; unknown are the logarithms
+    that no bound holds and the prices of the limits that bind.
     """
-    aims, inner = search.aims(logs), ~held
+
+    matrix: Float[np.ndarray, "unknown unknown"]
+    price: Float[np.ndarray, " tight"]
+
+
+def _system(
+    search: Search, logs: Vector, tight: np.ndarray, inner: np.ndarray
+) -> System:
+    aims = search.aims(logs)
     steep = aims.room_slope.mean(0)[tight][:, inner]
     price = np.linalg.lstsq(steep.T, -aims.utility_slope.mean(0)[inner])[0]
     price = np.maximum(price, 0.0)
     curved = _curvature(search, logs, tight, inner, price)
-    size, bound = inner.sum(), tight.sum()
-    matrix = np.zeros((size + bound, size + bound))
-    matrix[:size, :size], matrix[:size, size:] = curved, steep.T
-    matrix[size:, :size] = steep
+    return System(
+        np.block([[curved, steep.T], [steep, np.zeros((len(steep), len(steep)))]]),
+        price,
+    )
+
+
+def _moved(
+    aims: Aims, system: System, tight: np.ndarray, inner: np.ndarray
+) -> tuple[Vector, Float[np.ndarray, "batch free"]]:
+    """The Newton step of all batches, and how far each would move it by itself."""
     slope = aims.utility_slope[:, inner] + np.einsum(
-        "k,bkf->bf", price, aims.room_slope[:, tight][:, :, inner]
+        "k,bkf->bf", system.price, aims.room_slope[:, tight][:, :, inner]
     )
     off = np.concatenate([slope, aims.room[:, tight]], 1)
-    moved = np.zeros((len(off), len(logs)))
-    moved[:, inner] = np.linalg.lstsq(matrix, -(off - off.mean(0)).T)[0].T[:, :size]
-    return moved, price
+    each = np.zeros((len(off), len(inner)))
+    solved = np.linalg.lstsq(system.matrix, -off.T)[0].T
+    each[:, inner] = solved[:, : inner.sum()]
+    return each.mean(0), each - each.mean(0)
 
 
 def _curvature(
@@ -189,7 +210,7 @@ def _curvature(
         return aims.utility_slope.mean(0) + price @ aims.room_slope.mean(0)[tight]
 
     rows = [
-        (slope(logs + move) - slope(logs - move))[inner] / (2 * STEP)
+        (slope(logs + move) - slope(logs))[inner] / STEP
         for move in STEP * np.eye(len(logs))[inner]
     ]
     made = np.asarray(rows).reshape(inner.sum(), inner.sum())

@@ -43,7 +43,7 @@ from imak_pkpd.fit.run import (
 from imak_pkpd.fit.sample import Draws, sample
 from imak_pkpd.fit.sampler import plan_of
 from imak_pkpd.fit.spec import FitSpec, read_fit
-from imak_pkpd.fit.start import Start
+from imak_pkpd.fit.start import start_arrays, start_from
 from imak_pkpd.fit.store import result_tree
 from imak_pkpd.fit.target import target
 from imak_pkpd.fit.tree import write_tree
@@ -220,15 +220,11 @@ def _meshed(problem: Problem, checkpoint: Checkpoint, progress: Progress) -> Mes
                 "forms": dict(made.forms),
                 "solver": _solver(made),
             },
-            {
-                "positions": made.start.positions,
-                "scale": made.start.scale,
-                **arrays_of_meshes(made.meshes),
-            },
+            {**start_arrays(made.start), **arrays_of_meshes(made.meshes)},
         )
         return made
     header, arrays = stored
-    start = Start(arrays["positions"], arrays["scale"], tuple(header["potentials"]))
+    start = start_from(header, arrays)
     meshes = meshes_from_arrays(problem, arrays)
     return Meshed(meshes, header["forms"], start, None, **header["solver"])
 

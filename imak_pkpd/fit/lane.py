@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from imak_pkpd.fit.checkpoint import Checkpoint
-from imak_pkpd.fit.nuts import BLOCK, Chain, Draw, Scale
+from imak_pkpd.fit.nuts import BLOCK, Chain, Draw, Space
 from imak_pkpd.fit.progress import ChainReport, Progress
 
 _FIRST_BLOCK = 5  # draws of the first block, before the pace is known
@@ -71,7 +71,7 @@ class Lane:
         self,
         stage: Stage,
         chain: Chain,
-        scale: Scale,
+        space: Space,
         args: tuple,
         stopped: Callable[[], bool],
     ) -> tuple[Chain, Rows]:
@@ -82,7 +82,7 @@ class Lane:
         while done < stage.draws and not stopped():
             length = min(length, stage.draws - done, BLOCK)
             begin = monotonic()
-            chain, rows = self._block(stage, chain, scale, args, length)
+            chain, rows = self._block(stage, chain, space, args, length)
             pace = (monotonic() - begin) / length
             self._write(stage, done, chain, rows)
             blocks.append(rows)
@@ -92,10 +92,10 @@ class Lane:
         return chain, joined(blocks)
 
     def _block(
-        self, stage: Stage, chain: Chain, scale: Scale, args: tuple, length: int
+        self, stage: Stage, chain: Chain, space: Space, args: tuple, length: int
     ) -> tuple[Chain, Rows]:
         ended, drawn = self.program(
-            chain, scale, args, np.int64(length), np.bool_(stage.adapt)
+            chain, space, args, np.int64(length), np.bool_(stage.adapt)
         )
         fields = {
             name: np.asarray(value) if self.stacked else np.asarray(value)[None]

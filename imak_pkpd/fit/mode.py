@@ -68,7 +68,7 @@ def find_mode(
     `held` are prefixes of site names. Raises a `ValueError` with the sentence of
     `explain(prior median)` when no start has a finite log-density.
     """
-    free = _free(target, held)
+    free = free_coordinates(target, held)
     climb = _climber(target, held)
     update = _omega_updater(target, held)
     median = prior_median(target, args)
@@ -135,7 +135,7 @@ def _climber(
     target: Target, held: tuple[str, ...]
 ) -> Callable[[Vector, tuple], tuple[Vector, float]]:
     """L-BFGS over the free coordinates; a step into +inf is halved till finite."""
-    free = _free(target, held)
+    free = free_coordinates(target, held)
     solver: optx.LBFGS = optx.LBFGS(rtol=_RTOL, atol=_ATOL)
 
     def objective(y: Array, rest: tuple[Array, tuple]) -> Float[Array, ""]:
@@ -167,7 +167,7 @@ def _omega_updater(
     target: Target, held: tuple[str, ...]
 ) -> Callable[[Vector, Dense, tuple], Vector]:
     """omega_p² = mean over subjects of eta_p² + its posterior variance."""
-    free = _free(target, held)
+    free = free_coordinates(target, held)
 
     @jax.jit
     def update(position: Array, spread: Array, args: tuple) -> Array:
@@ -207,7 +207,8 @@ def _limited(factor: Array) -> Array:
     return jnp.clip(factor, 1.0 / _OMEGA_STEP, _OMEGA_STEP)
 
 
-def _free(target: Target, held: tuple[str, ...]) -> Bool[np.ndarray, " d"]:
+def free_coordinates(target: Target, held: tuple[str, ...]) -> Bool[np.ndarray, " d"]:
+    """Which coordinates a climb moves."""
     free = np.ones(target.size, bool)
     for name, part in target.sites.items():
         free[part] = not name.startswith(held)

@@ -1,9 +1,10 @@
 """NUTS in blocks: `block_program` runs some draws of a chain, hands back its state.
 
 The tree, the termination rule and dual averaging are NumPyro's. The metric is a linear
-map `scale` of the unconstrained vector (x = scale @ w, or scale * w): momentum and
-termination live in w, where the metric is the identity, and the map is an argument of
-the compiled program. How many draws a block holds does not change any draw.
+map `scale` (u = scale @ w, or scale * w) of coordinates u that `bend` makes of the
+unconstrained vector x: momentum and termination live in w, where the metric is the
+identity, and the maps are arguments of the compiled program. What a chain keeps and
+reports is in x. How many draws a block holds does not change any draw.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt32
 from numpyro.infer.hmc_util import (
     IntegratorState,
@@ -20,12 +22,21 @@ from numpyro.infer.hmc_util import (
     euclidean_kinetic_energy,
 )
 
-Scale = Float[Array, "d d"] | Float[Array, " d"]
+from imak_pkpd.fit.bend import Bend, bent, log_stretch, slope_along, unbent
+
+Scale = Float[Array | np.ndarray, "d d"] | Float[Array | np.ndarray, " d"]
 Potential = Callable[[Float[Array, " d"], tuple], Float[Array, ""]]
 
 BLOCK = 250  # most draws of one block: memory of a block is BLOCK * d * 16 bytes
 
 _average_start, _average_next = dual_averaging()
+
+
+class Space(NamedTuple):
+    """The maps from w, where the posterior is to be round, to the unconstrained x."""
+
+    scale: Scale
+    bend: Bend
 
 
 class Point(NamedTuple):
@@ -76,18 +87,18 @@ def restart_step_size(chain: Chain) -> Chain:
 def block_program(
     potential: Potential, target_accept: float, max_tree_depth: int
 ) -> Callable[..., tuple[Chain, Draw]]:
-    """`run(chain, scale, args, n, adapt)`: n <= BLOCK draws, in BLOCK rows."""
+    """`run(chain, space, args, n, adapt)`: n <= BLOCK draws, in BLOCK rows."""
 
     def run(
         chain: Chain,
-        scale: Scale,
+        space: Space,
         args: tuple,
         n: Int[Array, ""],
         adapt: Bool[Array, ""],
     ) -> tuple[Chain, Draw]:
         def one(i: Array, carry: tuple[Chain, Draw]) -> tuple[Chain, Draw]:
             chain, rows = carry
-            chain, draw = _draw(potential, max_tree_depth, chain, scale, args)
+            chain, draw = _draw(potential, max_tree_depth, chain, space, args)
             chain = _adapt(chain, draw, target_accept, adapt)
             return chain, jax.tree.map(lambda r, v: r.at[i].set(v), rows, draw)
 
@@ -97,7 +108,7 @@ def block_program(
 
 
 def _draw(
-    potential: Potential, max_tree_depth: int, chain: Chain, scale: Scale, args: tuple
+    potential: Potential, max_tree_depth: int, chain: Chain, space: Space, args: tuple
 ) -> tuple[Chain, Draw]:
     """One NUTS transition."""
     key, momentum_key, tree_key = jax.random.split(
@@ -105,11 +116,10 @@ def _draw(
     )
     point = chain.point
     momentum = jax.random.normal(momentum_key, point.position.shape)
-    slope = _pull(scale, point.gradient)
     tree = build_tree(
-        _leapfrog(potential, scale, args),
+        _leapfrog(potential, space, args),
         euclidean_kinetic_energy,
-        IntegratorState(point, momentum, point.potential, slope),
+        _state(space, point, momentum),
         jnp.ones_like(momentum),  # the identity: the metric is in `scale`
         chain.step_size,
         tree_key,
@@ -119,22 +129,31 @@ def _draw(
     return chain, _report(tree, chain)
 
 
-def _leapfrog(potential: Potential, scale: Scale, args: tuple) -> Callable:
+def _leapfrog(potential: Potential, space: Space, args: tuple) -> Callable:
     """One leapfrog step in w, where the tree's `z` is a `Point` in x."""
     value_and_grad = jax.value_and_grad(potential)
 
     def step(step_size: Array, _: Array, state: tuple) -> IntegratorState:
         point, momentum, _, slope = state
         momentum = momentum - 0.5 * step_size * slope
-        position = point.position + step_size * _push(scale, momentum)
-        energy, gradient = value_and_grad(position, args)
-        slope = _pull(scale, gradient)
-        momentum = momentum - 0.5 * step_size * slope
-        return IntegratorState(
-            Point(position, energy, gradient), momentum, energy, slope
+        place = unbent(space.bend, point.position)
+        place = place + step_size * _push(space.scale, momentum)
+        position = bent(space.bend, place)
+        reached = _state(
+            space, Point(position, *value_and_grad(position, args)), momentum
         )
+        momentum = momentum - 0.5 * step_size * reached.z_grad
+        return reached._replace(r=momentum)
 
     return step
+
+
+def _state(space: Space, point: Point, momentum: Float[Array, " d"]) -> IntegratorState:
+    """What the tree is made of: the potential and its slope are those in w."""
+    wide = log_stretch(space.bend, point.position)
+    slope = slope_along(space.bend, point.position, point.gradient)
+    energy = point.potential - jnp.sum(wide)
+    return IntegratorState(point, momentum, energy, _pull(space.scale, slope))
 
 
 def _report(tree: TreeInfo, chain: Chain) -> Draw:
@@ -143,7 +162,7 @@ def _report(tree: TreeInfo, chain: Chain) -> Draw:
     failed = failed_left | jnp.isinf(tree.z_right.potential)
     return Draw(
         position=tree.z_proposal.position,
-        lp=-tree.z_proposal_pe,
+        lp=-tree.z_proposal.potential,
         energy=tree.z_proposal_energy,
         acceptance_rate=tree.sum_accept_probs / tree.num_proposals,
         step_size=chain.step_size,
@@ -167,10 +186,12 @@ def _adapt(
 
 
 def _push(scale: Scale, momentum: Float[Array, " d"]) -> Float[Array, " d"]:
+    scale = jnp.asarray(scale)
     return scale @ momentum if scale.ndim == 2 else scale * momentum
 
 
 def _pull(scale: Scale, gradient: Float[Array, " d"]) -> Float[Array, " d"]:
+    scale = jnp.asarray(scale)
     return gradient @ scale if scale.ndim == 2 else scale * gradient
 
 

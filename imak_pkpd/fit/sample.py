@@ -22,18 +22,18 @@ from jaxtyping import Float, PRNGKeyArray
 from imak_pkpd.fit.checkpoint import Checkpoint, open_checkpoint
 from imak_pkpd.fit.estimation import EstimationBlock
 from imak_pkpd.fit.lane import Lane, Program, Rows, joined
-from imak_pkpd.fit.metric import Scale
 from imak_pkpd.fit.mode import HELD, Explain, unexplained
 from imak_pkpd.fit.nuts import (
     Chain,
     Point,
+    Space,
     block_program,
     start_chain,
 )
 from imak_pkpd.fit.progress import Progress, Silent
 from imak_pkpd.fit.provenance import hash_arrays, machine
 from imak_pkpd.fit.stages import run_stages
-from imak_pkpd.fit.start import Start, make_start
+from imak_pkpd.fit.start import Start, make_start, start_arrays, start_from
 from imak_pkpd.fit.target import PROGRAMS, Target, require_float64
 
 _FIRST_STEP = 0.5  # in coordinates of unit width; dual averaging takes it from there
@@ -118,7 +118,8 @@ def sample(
     program = _program(
         target, estimation.target_accept, estimation.max_tree_depth, stacked
     )
-    _compile(program, states[0], begun.scale, args)
+    space = Space(begun.scale, begun.bend)
+    _compile(program, states[0], space, args)
     cpu = {"mode": mode_cpu, "compile": clock.lap()}
     lanes = [
         Lane(i, group, stacked, program, checkpoint, progress, clock.lap, block_s)
@@ -129,7 +130,9 @@ def sample(
     def gradient(position: Float[np.ndarray, " d"]) -> Float[np.ndarray, " d"]:
         return np.asarray(target.evaluate(position, args)[1])
 
-    phases = run_stages(lanes, states, begun.scale, args, estimation, threads, gradient)
+    phases = run_stages(
+        lanes, states, space, args, estimation, threads, gradient, target.single
+    )
     return _gathered(phases, begun, cpu, estimation.max_tree_depth)
 
 
@@ -140,14 +143,13 @@ def _started(
     stored = checkpoint.read("start")
     if stored is not None:
         header, arrays = stored
-        potentials = tuple(header["potentials"])
-        return Start(arrays["positions"], arrays["scale"], potentials), header["cpu"]
+        return start_from(header, arrays), header["cpu"]
     start = make()
     cpu = clock.lap()
     checkpoint.write(
         "start",
         {"potentials": start.potentials, "cpu": cpu},
-        {"positions": start.positions, "scale": start.scale},
+        start_arrays(start),
     )
     return start, cpu
 
@@ -189,9 +191,11 @@ def _program(
     return jax.jit(mapped)
 
 
-def _compile(program: Program, state: Chain, scale: Scale, args: tuple) -> None:
+def _compile(program: Program, state: Chain, space: Space, args: tuple) -> None:
     """A block of no draws, here: tracing in several threads at once crashes."""
-    done = program(state, jnp.asarray(scale), args, np.int64(0), np.bool_(True))
+    done = program(
+        state, jax.tree.map(jnp.asarray, space), args, np.int64(0), np.bool_(True)
+    )
     jax.block_until_ready(done)
 
 

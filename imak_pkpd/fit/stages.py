@@ -7,18 +7,19 @@ chain depends on its own state only, so lanes run in threads of their own.
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
+from imak_pkpd.fit.bend import Bend, bend_arrays, learnt_bend, slope_along, unbent
 from imak_pkpd.fit.checkpoint import Checkpoint
 from imak_pkpd.fit.estimation import EstimationBlock, MetricFrom
 from imak_pkpd.fit.lane import Lane, Rows, Stage, joined
-from imak_pkpd.fit.metric import Scale, adapted_scale, balanced_scale
-from imak_pkpd.fit.nuts import Chain, restart_step_size
+from imak_pkpd.fit.metric import adapted_scale, balanced_scale
+from imak_pkpd.fit.nuts import Chain, Space, restart_step_size
 
 # Ends of the warm-up windows as parts of the warm-up. All but the last correct the
 # metric, and the last learns the step size alone (as Stan's 50 of 1000). Draws need a
@@ -52,28 +53,35 @@ def stages(
 def run_stages(
     lanes: Sequence[Lane],
     states: Sequence[Chain],
-    scale: Scale,
+    space: Space,
     args: tuple,
     estimation: EstimationBlock,
     cores: int,
     gradient: Gradient,
+    single: Bool[np.ndarray, " d"],
 ) -> dict[str, list[Rows]]:
     """Rows of all chains, stage by stage, under the name of their phase.
 
     At most `cores` lanes run at once. `gradient` of the potential, where draws are: for
-    a metric from gradients. With that goes one step size for all chains.
+    a metric from gradients. With that goes one step size for all chains. `single`
+    coordinates may be bent.
     """
     phases: dict[str, list[Rows]] = {"warmup": [], "sampling": []}
+    # A skewness needs more draws than a width: those of all windows that learn.
+    seen: list[Float[np.ndarray, "chain n d"]] = []
     restart = _restart(lanes[0].stacked)
     balanced = estimation.metric_from == "gradients"
     known = (estimation.warmup, estimation.draws, estimation.chains)
     for stage in stages(*known, estimation.metric_from):
         lanes[0].progress.stage(stage.phase)
-        states, rows = _one_stage(lanes, stage, states, scale, args, cores)
+        states, rows = _one_stage(lanes, stage, states, space, args, cores)
         phases[stage.phase].append(rows)
         if stage.learn:
             slope = gradient if balanced else None
-            scale = _learnt(lanes[0].checkpoint, stage, scale, rows, slope)
+            seen.append(rows.draws["position"])
+            bend = partial(learnt_bend, space.bend, np.concatenate(seen, 1), single)
+            flat = seen[-1].reshape(-1, len(single))
+            space = _learnt(lanes[0].checkpoint, stage, space, flat, slope, bend)
         if stage.adapt:
             states = _agreed(states) if balanced else states
             states = [jax.tree.map(np.asarray, restart(state)) for state in states]
@@ -84,13 +92,13 @@ def _one_stage(
     lanes: Sequence[Lane],
     stage: Stage,
     states: Sequence[Chain],
-    scale: Scale,
+    space: Space,
     args: tuple,
     cores: int,
 ) -> tuple[list[Chain], Rows]:
     """All lanes through one stage, at most `cores` at once; an error stops them all."""
     stop = threading.Event()
-    on_device = jnp.asarray(scale)
+    on_device = jax.tree.map(jnp.asarray, space)
     with ThreadPoolExecutor(max_workers=min(cores, len(lanes))) as pool:
         running = [
             pool.submit(lane.advance, stage, state, on_device, args, stop.is_set)
@@ -109,24 +117,26 @@ def _one_stage(
 def _learnt(
     checkpoint: Checkpoint,
     stage: Stage,
-    scale: Scale,
-    rows: Rows,
+    space: Space,
+    draws: Float[np.ndarray, "n d"],
     gradient: Gradient | None,
-) -> Scale:
-    """The metric after a warm-up window: the one on disk, or a new one."""
+    learn_bend: Callable[[], Bend],
+) -> Space:
+    """The maps after a warm-up window: those on disk, or new ones."""
     name = f"metric-{stage.name}"
     stored = checkpoint.read(name)
     if stored is not None:
-        return stored[1]["scale"]
-    positions = rows.draws["position"]
-    flat = positions.reshape(-1, positions.shape[-1])
+        scale, *kept = (stored[1][leaf] for leaf in ("scale", *Bend._fields))
+        return Space(scale, Bend(*kept))
+    bend, before = learn_bend(), np.asarray(space.scale)
+    places = np.asarray(jax.vmap(partial(unbent, bend))(draws))
     if gradient is None:
-        learnt = adapted_scale(scale, flat)
+        scale = adapted_scale(before, places)
     else:
-        slopes = np.stack([gradient(each) for each in flat])
-        learnt = balanced_scale(scale, flat, slopes)
-    checkpoint.write(name, {}, {"scale": learnt})
-    return learnt
+        slopes = [slope_along(bend, each, gradient(each)) for each in draws]
+        scale = balanced_scale(before, places, np.stack(slopes))
+    checkpoint.write(name, {}, {"scale": scale, **bend_arrays(bend)})
+    return Space(scale, bend)
 
 
 def _agreed(states: Sequence[Chain]) -> list[Chain]:

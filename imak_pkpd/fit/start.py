@@ -1,11 +1,14 @@
 """Where the chains begin: `make_start`, from the mode or from the prior."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
+from imak_pkpd.fit.bend import Bend, bend_arrays, straight
 from imak_pkpd.fit.estimation import EstimationBlock
 from imak_pkpd.fit.metric import DENSE_LIMIT, Scale, laplace_scale
 from imak_pkpd.fit.mode import (
@@ -14,8 +17,10 @@ from imak_pkpd.fit.mode import (
     Mode,
     find_mode,
     finite_starts,
+    free_coordinates,
     unexplained,
 )
+from imak_pkpd.fit.profile import profile_bend
 from imak_pkpd.fit.target import Target
 
 _OUTLIER = 3.0  # SDs of the potential: 1 of 700 draws of a normal is farther out
@@ -26,7 +31,7 @@ Positions = Float[np.ndarray, "chain d"]
 
 @dataclass(frozen=True)
 class Start:
-    """Positions of the chains, their first metric, and what the climb reached.
+    """Positions of the chains, their first metric and bend, and what the climb reached.
 
     `potentials`: the potential that each climb ended at, best first; empty when the
     chains start from the prior. `mode`: where they ended, None from the prior and from
@@ -35,6 +40,7 @@ class Start:
 
     positions: Positions
     scale: Scale
+    bend: Bend
     potentials: tuple[float, ...]
     mode: Mode | None = None
 
@@ -57,11 +63,11 @@ def make_start(
         found = finite_starts(target, args, climb_key, estimation.chains, explain)
         positions = np.stack([found[i % len(found)] for i in range(estimation.chains)])
         scale = np.eye(target.size) if dense else np.ones(target.size)
-        return Start(positions, scale, ())
+        return Start(positions, scale, straight(target.size), ())
     mode = find_mode(target, args, climb_key, held, explain=explain)
     if not np.isfinite(mode.potential):
         raise ValueError(explain(mode.position))
-    return start_at(target, args, mode, estimation, jitter_key)
+    return start_at(target, args, mode, estimation, jitter_key, held)
 
 
 def start_at(
@@ -70,13 +76,42 @@ def start_at(
     mode: Mode,
     estimation: EstimationBlock,
     key: PRNGKeyArray,
+    held: tuple[str, ...] = HELD,
 ) -> Start:
-    """Starts around a mode, and the metric that its curvature gives."""
+    """Starts around a mode, and the metric and bend that it gives."""
     scale = laplace_scale(mode.hessian, is_dense(estimation, target.size))
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     centre, chains = mode.position, estimation.chains
     positions = typical_draws(target, args, centre, scale, chains, rng)
-    return Start(positions, scale, mode.potentials, mode)
+    bend = _bend(target, args, mode, held)
+    return Start(positions, scale, bend, mode.potentials, mode)
+
+
+def _bend(target: Target, args: tuple, mode: Mode, held: tuple[str, ...]) -> Bend:
+    """Of what is not held at a mode: of an SD it is no mode."""
+
+    def evaluate(position: Positions) -> tuple[float, Positions]:
+        value, gradient = target.evaluate(position, args)
+        return float(value), np.asarray(gradient)
+
+    free = free_coordinates(target, held)
+    rows = np.ix_(free, free)
+    scale = np.zeros_like(mode.hessian)
+    scale[rows] = laplace_scale(mode.hessian[rows], dense=True)
+    return profile_bend(evaluate, mode.position, scale, free & target.single)
+
+
+def start_arrays(start: Start) -> dict[str, np.ndarray]:
+    """What a checkpoint keeps of it beside `potentials`."""
+    known = {"positions": start.positions, "scale": start.scale}
+    return known | bend_arrays(start.bend)
+
+
+def start_from(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Start:
+    """The start that was kept."""
+    bend = Bend(*(arrays[name] for name in Bend._fields))
+    known = arrays["positions"], arrays["scale"], bend
+    return Start(*known, tuple(header["potentials"]))
 
 
 def start_keys(key: PRNGKeyArray) -> PRNGKeyArray:

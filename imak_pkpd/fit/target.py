@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from numpyro.distributions import biject_to
 from numpyro.handlers import seed, substitute, trace
 from numpyro.infer import init_to_median, init_to_sample, init_to_value
@@ -44,6 +44,14 @@ class Target:
     size: int = field(compare=False)
     sites: Mapping[str, slice] = field(compare=False)
     unravel: Callable[[Float[Array, " d"]], dict[str, Array]] = field(compare=False)
+
+    @property
+    def single(self) -> Bool[np.ndarray, " d"]:
+        """Which coordinates are all of their site: typical values, SDs, shares."""
+        made = np.zeros(self.size, bool)
+        for part in self.sites.values():
+            made[part] = part.stop - part.start == 1
+        return made
 
     def potential(self, position: Float[Array, " d"], args: tuple) -> Float[Array, ""]:
         """Minus the log posterior (up to a constant).
