@@ -21,7 +21,7 @@ import numpy as np
 
 from imak_pkpd.fit.atomic import write_bytes, write_text
 
-SCHEMA = 1
+SCHEMA = 2
 
 Arrays = Mapping[str, np.ndarray]
 Header = Mapping[str, Any]

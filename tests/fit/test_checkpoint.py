@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import ZipFile
 
 import jax
 import numpy as np
@@ -48,9 +49,12 @@ def truncate(path: Path) -> None:
 
 
 def flip(path: Path) -> None:
-    """One bit in the middle of the stored numbers."""
+    """One bit in the middle of what is stored under the largest name."""
+    with ZipFile(path) as stored:
+        largest = max(stored.infolist(), key=lambda part: part.file_size)
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
+    begin = largest.header_offset + 30 + len(largest.filename)  # a ZIP local header
+    content[begin + largest.file_size // 2] ^= 1
     path.write_bytes(content)
 
 
@@ -72,7 +76,7 @@ def test_a_damaged_identity_is_refused(finished: Path, text: str) -> None:
 def test_another_schema_is_refused(finished: Path) -> None:
     path = finished / "checkpoint.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 99}))
-    assert "schema 99, expected 1" in refusal(finished)
+    assert "schema 99, expected 2" in refusal(finished)
 
 
 def test_a_missing_block_is_refused(finished: Path) -> None:
