@@ -1,8 +1,10 @@
-"""One value-and-gradient of imak-5: ours beside NumPyro + diffrax, in one run.
+"""One value-and-gradient of the peers' three problems: ours beside each peer.
 
-    python benchmarks/gradient.py --peers DIR [--repeats 25]
+    python benchmarks/gradient.py --peers DIR [--problem imak_5] [--repeats 25]
+        [--peer-python PYTHON] [--rows ours,naive]
 
-DIR holds the peers' programs and their data; see README.md.
+DIR holds the peers' programs and their data, PYTHON has pystan and stanli; see
+README.md.
 """
 
 import argparse
@@ -14,8 +16,36 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-ROWS = ("mesh", "naive", "ours")
+from problems import PROBLEMS
+
 Row = dict[str, Any]
+
+
+ROWS = {
+    "theo": ("ours", "closed", "naive", "narrow", "stanli", "stan"),
+    "imak_5": ("ours", "naive", "narrow", "segments", "stan", "stanli", "c_floor"),
+    "friberg": ("ours", "naive", "narrow", "segments", "stan"),
+}
+"""After `mesh`, which is made first."""
+
+ASKED = {
+    "theo": {"stanli": 10.0},
+    "imak_5": {"naive": 8.0, "segments": 5.0, "stan": 45.0, "c_floor": 0.5},
+    "friberg": {"naive": 8.0, "stan": 40.0},
+}
+"""How many times our CPU time a row must cost at the least."""
+
+COMPILE_S = 5.0  # CPU seconds that the gradient of imak-5 may take to compile
+
+WORDS = {
+    "ours": "imak_pkpd",
+    "closed": "imak_pkpd, closed form",
+    "naive": "NumPyro + diffrax, as usual",
+    "segments": "diffrax, scan over segments",
+    "stan": "Stan ode_rk45 (pystan)",
+    "stanli": "Stan ode_rk45 (stanli)",
+    "c_floor": "C floor, no likelihood",
+}
 
 
 def main() -> None:
@@ -23,26 +53,42 @@ def main() -> None:
     if options.row:
         print(json.dumps(one_row(options)))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        options.mesh = Path(folder) / "mesh.npz"
-        mesh, naive, ours = (child(row, options) for row in ROWS)
-    table(naive, ours, mesh)
+    for name in [options.problem] if options.problem else PROBLEMS:
+        options.problem = name
+        with tempfile.TemporaryDirectory() as folder:
+            options.mesh = Path(folder) / "mesh.npz"
+            report(name, rows_of(options))
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", type=Path, required=True)
-    parser.add_argument("--repeats", type=int, default=25)
-    parser.add_argument("--row", choices=ROWS, help="one row, as JSON, in this process")
+    parser.add_argument("--peer-python", default="python3", help="has pystan, stanli")
+    parser.add_argument("--problem", choices=tuple(PROBLEMS))
+    parser.add_argument("--repeats", type=int, default=25, help="of a batch, of five")
+    parser.add_argument("--rows", default="", help="some of them, as ours,naive")
+    parser.add_argument("--row", help="one row, as JSON, in this process")
     parser.add_argument("--mesh", type=Path, help="the file of the mesh (with --row)")
+    parser.add_argument("--number", type=float, help="what a row needs (with --row)")
     return parser.parse_args()
 
 
-def child(row: str, options: argparse.Namespace) -> Row:
+def rows_of(options: argparse.Namespace) -> dict[str, Row]:
+    """The rows by name, in their order; the mesh and ours before those beside it."""
+    asked = options.rows.split(",") if options.rows else ROWS[options.problem]
+    found = {"mesh": child("mesh", options)}
+    for row in asked:
+        number = found["mesh"]["nodes" if row == "c_floor" else "error"]
+        found[row] = child(row, options, number)
+    return found
+
+
+def child(row: str, options: argparse.Namespace, number: float = 0.0) -> Row:
     """One row, measured in a process of its own with an empty compilation cache."""
     environment = dict(os.environ) | {"JAX_ENABLE_COMPILATION_CACHE": "false"}
-    command = [sys.executable, __file__, "--row", row, "--peers", str(options.peers)]
-    command += ["--repeats", str(options.repeats), "--mesh", str(options.mesh)]
+    command = [sys.executable, __file__, "--row", row, "--number", str(number)]
+    for key in ("peers", "peer_python", "problem", "repeats", "mesh"):
+        command += [f"--{key.replace('_', '-')}", str(getattr(options, key))]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -51,44 +97,122 @@ def one_row(options: argparse.Namespace) -> Row:
     import jax
 
     jax.config.update("jax_enable_x64", True)
+    problem, peers, file = PROBLEMS[options.problem], options.peers, options.mesh
     match options.row:
-        case "naive":
-            from naive import naive, narrow_value
-
-            timing = naive(options.peers, options.repeats)._asdict()
-            return timing | {"narrow": narrow_value(options.peers)}
-        case "ours":
-            from ours import ours
-
-            return ours(options.peers, options.mesh, options.repeats)._asdict()
-        case _:
+        case "mesh":
             from ours import place_mesh
 
-            return place_mesh(options.peers, options.mesh)
+            return place_mesh(peers, problem, file)
+        case "ours" | "closed" as row:
+            from ours import ours
+
+            method = "closed" if row == "closed" else ""
+            return ours(peers, problem, file, options.repeats, method)
+        case "segments":
+            from segments import segments
+
+            return segments(peers, problem, file, options.number, options.repeats)
+        case "naive":
+            from naive import naive
+
+            return naive(peers, problem, options.repeats)
+        case "narrow":
+            from naive import narrow
+
+            return narrow(peers, problem)
+        case _:
+            return other_row(options)
 
 
-def table(naive: Row, ours: Row, mesh: Row) -> None:
-    print(f"imak-5, {ours['dimensions']} dimensions, load {os.getloadavg()[0]:.1f}")
-    print("                          CPU ms   wall ms   compile CPU s")
-    for name, row in (("NumPyro + diffrax, naive", naive), ("imak_pkpd", ours)):
+def other_row(options: argparse.Namespace) -> Row:
+    """A row that JAX has no part in."""
+    import peers
+
+    problem = PROBLEMS[options.problem]
+    match options.row:
+        case "stan":
+            return peers.stan(options.peers, problem, options.peer_python)
+        case "stanli":
+            return peers.stanli(options.peers, problem, options.peer_python)
+        case "c_floor":
+            return peers.c_floor(options.peers, int(options.number))
+        case _:
+            raise ValueError(f"no row is called {options.row!r}: {', '.join(WORDS)}")
+
+
+def report(name: str, found: dict[str, Row]) -> None:
+    mesh = found["mesh"]
+    print(f"\n{PROBLEMS[name].title}; load {os.getloadavg()[0]:.1f}")
+    print(
+        f"mesh: {mesh['nodes']} nodes ({mesh['steps']:.0f} steps of a subject), "
+        f"log-posterior error {mesh['error']:.2g} (99th percentile over 200 draws, "
+        f"against the adaptive reference), {mesh['cpu_s']:.0f} CPU s to make"
+    )
+    print("                             CPU ms  in a loop   wall ms  compile s    rise")
+    for row, words in WORDS.items():
+        if row in found:
+            print(f"{words:28s}" + line(found[row]))
+    agreement(found)
+    ratios(name, found)
+    share(found)
+
+
+def line(row: Row) -> str:
+    if "missing" in row:
+        return f" {row['missing']}"
+    parts = ("cpu_ms", 7, 3), ("loop_cpu_ms", 10, 3), ("wall_ms", 9, 3)
+    parts += ("compile_cpu_s", 10, 1), ("rise", 11, 5)
+    return " ".join(
+        f"{row[key]:{width}.{digits}f}" if key in row else f"{'-':>{width}s}"
+        for key, width, digits in parts
+    )
+
+
+def agreement(found: dict[str, Row]) -> None:
+    """Whether the programs speak of one posterior: its value and its rise."""
+    narrow, ours = found.get("narrow"), found.get("ours")
+    if narrow and ours:
         print(
-            f"{name:24s} {row['cpu_ms']:8.2f} {row['wall_ms']:9.2f}"
-            f" {row['compile_cpu_s']:15.2f}"
+            f"minus log posterior at the common point: ours {ours['value']:.4f}, peer "
+            f"{narrow['value']:.4f} to 1e-9, doses as narrow pulses; rise from where "
+            f"no random effect is: {ours['rise']:.5f}, {narrow['rise']:.5f}"
         )
-    print(
-        f"ours: {naive['cpu_ms'] / ours['cpu_ms']:.1f} x less CPU per gradient,",
-        end=" ",
-    )
-    print(f"{naive['compile_cpu_s'] / ours['compile_cpu_s']:.1f} x less to compile")
-    print(
-        f"ours: {mesh['nodes']} mesh points, log-posterior error {mesh['error']:.2g} "
-        "(99th percentile over 200 draws, against the adaptive reference)"
-    )
-    print(
-        f"minus log posterior at the common point: ours {ours['value']:.4f}, peer "
-        f"{naive['narrow']:.4f} with doses as narrow pulses ({naive['value']:.4f} with "
-        "its own)"
-    )
+    if "tolerance" in (segments := found.get("segments", {})):
+        print(
+            f"segments: tolerance {segments['tolerance']:.2g}, where its error is "
+            f"{segments['error']:.2g} on 50 of the draws"
+        )
+
+
+def ratios(name: str, found: dict[str, Row]) -> None:
+    """What every row costs, in ours, beside what is asked for."""
+    for ours in (row for row in ("ours", "closed") if row in found):
+        own = found[ours]
+        for row, at_least in ASKED[name].items():
+            if "cpu_ms" not in found.get(row, {}):
+                print(f"{WORDS[row]}: not measured, asked for {at_least:g} x")
+                continue
+            key = "loop_cpu_ms" if name == "theo" else "cpu_ms"
+            ratio = found[row]["cpu_ms"] / own[key]
+            verdict = "" if ratio >= at_least else "  <- short"
+            print(f"{WORDS[row]} / {WORDS[ours]}: {ratio:.1f} x", end="")
+            print(f", asked for {at_least:g} x{verdict}")
+    if name == "imak_5" and "ours" in found:
+        spent = found["ours"]["compile_cpu_s"]
+        verdict = "" if spent <= COMPILE_S else "  <- short"
+        print(f"compile: {spent:.1f} CPU s, at most {COMPILE_S:g}{verdict}")
+
+
+def share(found: dict[str, Row]) -> None:
+    """Flops of one gradient, and the share of the measured peak of a core."""
+    ours = found.get("ours")
+    if ours:
+        reached = ours["flops"] / (1e-3 * ours["loop_cpu_ms"])
+        print(
+            f"flops per gradient: {ours['flops']:.3g}, {reached / 1e9:.2f} GF/s per "
+            f"CPU second, {reached / ours['peak']:.1%} of the {ours['peak'] / 1e9:.0f}"
+            " GF/s of a matrix product"
+        )
 
 
 if __name__ == "__main__":

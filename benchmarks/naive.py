@@ -12,26 +12,43 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from measure import Timing, time_gradient
-from numpyro.infer import init_to_value
-from numpyro.infer.util import initialize_model
-from start import VARYING, start_values
+from measure import time_gradient
+from numpyro.infer.util import potential_energy
+from problems import BenchProblem
+from start import StartValues, start_values, without_effects
 
+USUAL, TIGHT = 1e-6, 1e-9  # tolerances, relative and absolute
 NARROW = 1e-5  # days: a dose as a pulse of this width is off by 0.01 in the posterior
 
-
-def naive(peers: Path, repeats: int) -> Timing:
-    """Timing of the peer's imak-5, tolerance 1e-6; its doses are pulses of 0.01 d."""
-    models = peer_module(peers)
-    return time_gradient(*posterior(models, tolerance=1e-6), repeats=repeats)
+Point = dict[str, jax.Array]
+Potential = Callable[[Point, Any], jax.Array]
+"""Minus the log posterior at a point, solved to a tolerance (traced)."""
 
 
-def narrow_value(peers: Path) -> float:
-    """The peer's potential at tolerance 1e-9 with doses that are almost boluses."""
+def naive(peers: Path, problem: BenchProblem, repeats: int) -> dict[str, Any]:
+    """Timing of the peer's model; its doses of imak-5 are pulses of 0.01 d."""
+    potential = posterior(peer_module(peers), problem)
+    start = start_values(problem)
+    timing = time_gradient(
+        partial(potential, tolerance=USUAL), peer_point(start), repeats=repeats
+    )
+    return {**timing._asdict(), "rise": rise(potential, start, USUAL)}
+
+
+def narrow(peers: Path, problem: BenchProblem) -> dict[str, Any]:
+    """The peer's potential to a tolerance of 1e-9, its doses almost boluses."""
     models = peer_module(peers)
     models.b2_solve = partial(models.b2_solve, w=NARROW, max_steps=20_000)
-    potential, point = posterior(models, tolerance=1e-9)
-    return float(jax.jit(potential)(point))
+    potential, start = posterior(models, problem), start_values(problem)
+    value = jax.jit(potential)(peer_point(start), TIGHT)
+    return {"value": float(value), "rise": rise(potential, start, TIGHT)}
+
+
+def rise(potential: Potential, start: StartValues, tolerance: float) -> float:
+    """The log posterior at the common point, less that without random effects."""
+    compiled = jax.jit(potential)
+    here, there = (peer_point(s) for s in (start, without_effects(start)))
+    return float(compiled(there, tolerance) - compiled(here, tolerance))
 
 
 def peer_module(peers: Path) -> ModuleType:
@@ -45,20 +62,25 @@ def peer_module(peers: Path) -> ModuleType:
     return models
 
 
-def posterior(models: ModuleType, tolerance: float) -> tuple[Callable, Any]:
-    """The peer's potential and the common point in its coordinates."""
-    model, _ = models.make("imak", "tsit5", None, tolerance, tolerance)
-    start = init_to_value(values=peer_values())
-    info = initialize_model(jax.random.PRNGKey(1), model, init_strategy=start)
-    return info.potential_fn, info.param_info.z
+def posterior(models: ModuleType, problem: BenchProblem) -> Potential:
+    """The peer's potential of its unconstrained sites and of a tolerance."""
+
+    def potential(point: Point, tolerance: Any) -> jax.Array:
+        model, _ = models.make(problem.peer, "tsit5", None, tolerance, tolerance)
+        return potential_energy(model, (), {}, point)
+
+    return potential
 
 
-def peer_values() -> dict[str, jax.Array]:
-    """The common point under the peer's names."""
-    start = start_values()
-    return {
+def peer_point(start: StartValues) -> Point:
+    """A point under the peer's names, unconstrained: SDs by their logarithms."""
+    logs = {name: jnp.log(sd) for name, sd in start.residual.items()}
+    point = {
         "mu": jnp.stack(list(start.typical.values())),
-        "om": jnp.full(len(VARYING), start.omega),
-        "sg": jnp.full(3, start.sigma),
+        "om": jnp.full(len(start.z), jnp.log(start.omega)),
         "z": jnp.stack(list(start.z.values()), axis=-1),
     }
+    if "concentration_additive" in logs:  # theo: two SDs of one output, two sites
+        own = ("prop", "concentration_proportional"), ("add", "concentration_additive")
+        return point | {theirs: logs[ours] for theirs, ours in own}
+    return point | {"sg": jnp.stack(list(logs.values()))}

@@ -1,34 +1,40 @@
 """The point at which every peer is timed: prior medians, SDs of 0.3, small effects."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from problems import BenchProblem
 
-# medians of the typical values, in the order of the peers' vector
-MEDIANS = {
-    "rho": 2.5, "dlt": 0.4, "kap": 0.3, "pH": 0.8, "rH": 0.5, "kT": 1.0, "gT": 0.1,
-}  # fmt: skip
-VARYING = ("rho", "kap", "pH", "kT")
-SUBJECTS = 33
-OMEGA = SIGMA = 0.3
+OMEGA = 0.3
 
 
 class StartValues(NamedTuple):
-    """Log typical values, SDs, and z by parameter [subject]."""
+    """Log typical values, SD of effects, z by parameter [subject], residual SDs."""
 
-    typical: dict[str, jax.Array]
+    typical: Mapping[str, jax.Array]
     omega: jax.Array
-    sigma: jax.Array
-    z: dict[str, jax.Array]
+    z: Mapping[str, jax.Array]
+    residual: Mapping[str, jax.Array]
 
 
-def start_values() -> StartValues:
+def start_values(problem: BenchProblem) -> StartValues:
     """The same numbers for every peer."""
-    z = 0.3 * jax.random.normal(jax.random.PRNGKey(5), (SUBJECTS, len(VARYING)))
+    shape = (problem.subjects, len(problem.varying))
+    z = 0.3 * jax.random.normal(jax.random.PRNGKey(5), shape)
     return StartValues(
-        typical={name: jnp.log(median) for name, median in MEDIANS.items()},
+        typical={name: jnp.log(median) for name, median in problem.medians.items()},
         omega=jnp.asarray(OMEGA),
-        sigma=jnp.asarray(SIGMA),
-        z={name: z[:, i] for i, name in enumerate(VARYING)},
+        z={name: z[:, i] for i, name in enumerate(problem.varying)},
+        residual={name: jnp.asarray(sd) for name, sd in problem.residual.items()},
     )
+
+
+def without_effects(start: StartValues) -> StartValues:
+    """The same point with every random effect at zero: a second one, to compare by.
+
+    Programs drop different constants of the log posterior; the rise from here to the
+    common point has none.
+    """
+    return start._replace(z=jax.tree.map(jnp.zeros_like, start.z))

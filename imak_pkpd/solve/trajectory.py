@@ -19,7 +19,7 @@ from imak_pkpd.solve.guard import guard
 from imak_pkpd.solve.look import look, output_curves, static_curves
 from imak_pkpd.solve.march import March, blind, inputs_of, lost, march
 from imak_pkpd.solve.mesh import Mesh
-from imak_pkpd.solve.shared import batched, of_each
+from imak_pkpd.solve.shared import batched, of_each, of_many
 from imak_pkpd.solve.status import SolveStatus
 from imak_pkpd.solve.stepper import AbstractStepper
 from imak_pkpd.solve.subject import at_setting
@@ -87,7 +87,7 @@ def predict(
     if isinstance(model, AbstractStatic):
         return _predict_static(model, schedule, mesh, integrated)
     one = lambda m, s, grid: _predict_one(m, s, grid, stepper, integrated)  # noqa: E731
-    return of_each(one, model, schedule, mesh)
+    return of_many(one, model, schedule, mesh)
 
 
 def solve(
