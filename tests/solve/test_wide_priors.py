@@ -39,7 +39,14 @@ LOGARITHMS = ("ln_", "lS", "lR", "l")  # of cells: they may be negative
 SHIPPED = sorted(
     path.stem for path in (Path(__file__).parents[2] / "models").glob("*.py")
 )
-QUICK = ("pk", "theo", "pheno", "rituximab", "il2")  # in seconds: not marked as slow
+QUICK = (
+    "pk",
+    "theo",
+    "pheno",
+    "rituximab",
+    "il2",
+    "m_",
+)  # in seconds: not marked as slow
 WAYS = [
     pytest.param(name, way, marks=[] if name.startswith(QUICK) else pytest.mark.slow)
     for name, way in [*((name, "own") for name in SHIPPED), ("imak_full", "split")]

@@ -30,6 +30,7 @@ BETWEEN = 0.5  # SD of the log between patients, the scale of omega in fits 001 
 USUAL = {  # mg, L, h: textbook sizes, for models that no shipped fit uses
     **{"KA": 1.0, "V1": 20.0, "Q2": 5.0, "V2": 50.0, "Q3": 1.0, "V3": 150.0},
     **{"F": 0.5, "ALAG": 0.5},
+    **{"mpr_s": 3e-11, "mpr_k": np.log(2.0) / 21.0},  # 30 g/L at 1e12 cells, IgG
 }
 OWN = {"mismatch": 0.5, "don_lag": 0.1}  # as rej_mhap; cells reach blood in hours
 YEAR = tuple(np.unique(np.round(np.geomspace(0.02, 365.0, 40), 3)).tolist())
@@ -125,6 +126,9 @@ CASES = {
             30.0: {"host": 3e11, "killers": 1e9, "il2": 0.0, "cyclophosphamide": 0.0},
         },
         clones=("N", "DA", "DB"),
+    ),
+    "m_protein": Case(
+        (), YEAR, {0.0: {"tumour": 1e12}, 30.0: {"tumour": 0.0}, 200.0: {"tumour": 1e9}}
     ),
     "rejection": Case(
         (),

@@ -1,8 +1,9 @@
 """Rates of the IMAK therapy: pure functions of scalars, one mechanism in each file.
 
 From the product to the outcome: `culture`, `il2`, `cyclophosphamide`, `rituximab`,
-`donor`, `rejection`, `tumour`, `killing`, `bystander`, `toxicity`, `gvhd`; their
-building blocks are in `saturation`. A model file adds them up in its `rates`:
+`donor`, `rejection`, `tumour`, `killing`, `bystander`, `paraprotein`, `toxicity`,
+`gvhd`; their building blocks are in `saturation`. A model file adds them up in its
+`rates`:
 
     from imak_pkpd.model import mechanisms
     killed = mechanisms.doubly_saturated(E, L, greatest=self.kap, half=self.h)
@@ -52,6 +53,9 @@ from imak_pkpd.model.mechanisms.killing import (
     mass_action as mass_action,
     ratio_dependent as ratio_dependent,
     target_saturated as target_saturated,
+)
+from imak_pkpd.model.mechanisms.paraprotein import (
+    m_protein_turnover as m_protein_turnover,
 )
 from imak_pkpd.model.mechanisms.rejection import (
     Responders as Responders,
