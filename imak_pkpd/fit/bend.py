@@ -117,11 +117,17 @@ def _least_skewed(draws: Float[np.ndarray, " n"]) -> tuple[float, float, float]:
     """Centre, softness and side; no softness where none is less skewed than x."""
     centre, best = float(np.median(draws)), (abs(_skewness(draws)), np.inf, 1.0)
     for side in (1.0, -1.0):
-        for softness in allowed(float(np.exp(side * (draws - centre)).std())):
+        for softness in allowed(_cv(side * (draws - centre))):
             one = Bend(*(np.array([each]) for each in (centre, softness, side)))
             skewed = abs(_skewness(np.asarray(unbent(one, draws[:, None]))[:, 0]))
             best = min(best, (skewed, softness, side))
     return centre, best[1], best[2]
+
+
+def _cv(logarithms: Float[np.ndarray, " n"]) -> float:
+    """Of the values; no number or infinite where they overflow."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.exp(logarithms).std())
 
 
 def _skewness(draws: Float[np.ndarray, " n"]) -> float:

@@ -141,6 +141,13 @@ def test_draws_say_it_too_and_noise_says_nothing() -> None:
         np.testing.assert_array_equal(leaf, same)
 
 
+def test_what_is_no_logarithm_stays_as_it_is() -> None:
+    """A skewed number of some thousands: its exponential overflows."""
+    draws = -1000.0 * np.random.default_rng(4).gamma(2.0, size=(4, 200, 1))
+    found = learnt_bend(straight(1), draws, np.ones(1, bool))
+    assert np.isinf(found.softness).all()
+
+
 def ridge(width: jax.Array) -> None:
     """Growth and death, of which the difference is known to `width`."""
     log = {n: numpyro.sample(n, dist.Normal(0.0, 3.0)) for n in ("growth", "death")}
