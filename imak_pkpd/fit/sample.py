@@ -130,8 +130,9 @@ def sample(
     def gradient(position: Float[np.ndarray, " d"]) -> Float[np.ndarray, " d"]:
         return np.asarray(target.evaluate(position, args)[1])
 
+    single = target.single & estimation.bend
     phases = run_stages(
-        lanes, states, space, args, estimation, threads, gradient, target.single
+        lanes, states, space, args, estimation, threads, gradient, single
     )
     return _gathered(phases, begun, cpu, estimation.max_tree_depth)
 

@@ -83,7 +83,9 @@ def start_at(
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     centre, chains = mode.position, estimation.chains
     positions = typical_draws(target, args, centre, scale, chains, rng)
-    bend = _bend(target, args, mode, held)
+    bend = straight(target.size)
+    if estimation.bend:
+        bend = _bend(target, args, mode, held)
     return Start(positions, scale, bend, mode.potentials, mode)
 
 

@@ -165,6 +165,7 @@ def test_moments_along_a_ridge(tmp_path: Path, start: str) -> None:
         chains=4,
         warmup=400,
         draws=600,
+        bend=True,
         start=start,  # type: ignore[arg-type]
     )
     draws = sample(density, args, block, tmp_path / "run", {"model": "ridge"})
