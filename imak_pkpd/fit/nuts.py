@@ -33,10 +33,13 @@ _average_start, _average_next = dual_averaging()
 
 
 class Space(NamedTuple):
-    """The maps from w, where the posterior is to be round, to the unconstrained x."""
+    """The maps from w, where the posterior is to be round, to the unconstrained x.
+
+    `bend` None: u is x.
+    """
 
     scale: Scale
-    bend: Bend
+    bend: Bend | None
 
 
 class Point(NamedTuple):
@@ -136,9 +139,8 @@ def _leapfrog(potential: Potential, space: Space, args: tuple) -> Callable:
     def step(step_size: Array, _: Array, state: tuple) -> IntegratorState:
         point, momentum, _, slope = state
         momentum = momentum - 0.5 * step_size * slope
-        place = unbent(space.bend, point.position)
-        place = place + step_size * _push(space.scale, momentum)
-        position = bent(space.bend, place)
+        way = step_size * _push(space.scale, momentum)
+        position = _moved(space.bend, point.position, way)
         reached = _state(
             space, Point(position, *value_and_grad(position, args)), momentum
         )
@@ -150,6 +152,9 @@ def _leapfrog(potential: Potential, space: Space, args: tuple) -> Callable:
 
 def _state(space: Space, point: Point, momentum: Float[Array, " d"]) -> IntegratorState:
     """What the tree is made of: the potential and its slope are those in w."""
+    if space.bend is None:
+        slope = _pull(space.scale, point.gradient)
+        return IntegratorState(point, momentum, point.potential, slope)
     wide = log_stretch(space.bend, point.position)
     slope = slope_along(space.bend, point.position, point.gradient)
     energy = point.potential - jnp.sum(wide)
@@ -183,6 +188,13 @@ def _adapt(
     )
     step_size = jnp.where(adapt, jnp.exp(averaging[0]), chain.step_size)
     return chain._replace(step_size=step_size, averaging=kept)
+
+
+def _moved(
+    bend: Bend | None, x: Float[Array, " d"], way: Float[Array, " d"]
+) -> Float[Array, " d"]:
+    """The place that lies `way` from x in the coordinates u."""
+    return x + way if bend is None else bent(bend, unbent(bend, x) + way)
 
 
 def _push(scale: Scale, momentum: Float[Array, " d"]) -> Float[Array, " d"]:

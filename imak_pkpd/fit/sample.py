@@ -118,7 +118,7 @@ def sample(
     program = _program(
         target, estimation.target_accept, estimation.max_tree_depth, stacked
     )
-    space = Space(begun.scale, begun.bend)
+    space = Space(begun.scale, begun.bend if estimation.bend else None)
     _compile(program, states[0], space, args)
     cpu = {"mode": mode_cpu, "compile": clock.lap()}
     lanes = [
@@ -130,9 +130,8 @@ def sample(
     def gradient(position: Float[np.ndarray, " d"]) -> Float[np.ndarray, " d"]:
         return np.asarray(target.evaluate(position, args)[1])
 
-    single = target.single & estimation.bend
     phases = run_stages(
-        lanes, states, space, args, estimation, threads, gradient, single
+        lanes, states, space, args, estimation, threads, gradient, target.single
     )
     return _gathered(phases, begun, cpu, estimation.max_tree_depth)
 

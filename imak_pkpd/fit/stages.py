@@ -19,7 +19,7 @@ from imak_pkpd.fit.checkpoint import Checkpoint
 from imak_pkpd.fit.estimation import EstimationBlock, MetricFrom
 from imak_pkpd.fit.lane import Lane, Rows, Stage, joined
 from imak_pkpd.fit.metric import adapted_scale, balanced_scale
-from imak_pkpd.fit.nuts import Chain, Space, restart_step_size
+from imak_pkpd.fit.nuts import Chain, Scale, Space, restart_step_size
 
 # Ends of the warm-up windows as parts of the warm-up. All but the last correct the
 # metric, and the last learns the step size alone (as Stan's 50 of 1000). Draws need a
@@ -79,9 +79,7 @@ def run_stages(
         if stage.learn:
             slope = gradient if balanced else None
             seen.append(rows.draws["position"])
-            bend = partial(learnt_bend, space.bend, np.concatenate(seen, 1), single)
-            flat = seen[-1].reshape(-1, len(single))
-            space = _learnt(lanes[0].checkpoint, stage, space, flat, slope, bend)
+            space = _learnt(lanes[0].checkpoint, stage, space, seen, slope, single)
         if stage.adapt:
             states = _agreed(states) if balanced else states
             states = [jax.tree.map(np.asarray, restart(state)) for state in states]
@@ -118,25 +116,43 @@ def _learnt(
     checkpoint: Checkpoint,
     stage: Stage,
     space: Space,
-    draws: Float[np.ndarray, "n d"],
+    seen: Sequence[Float[np.ndarray, "chain n d"]],
     gradient: Gradient | None,
-    learn_bend: Callable[[], Bend],
+    single: Bool[np.ndarray, " d"],
 ) -> Space:
     """The maps after a warm-up window: those on disk, or new ones."""
     name = f"metric-{stage.name}"
     stored = checkpoint.read(name)
     if stored is not None:
-        scale, *kept = (stored[1][leaf] for leaf in ("scale", *Bend._fields))
-        return Space(scale, Bend(*kept))
-    bend, before = learn_bend(), np.asarray(space.scale)
+        scale, bend = stored[1]["scale"], None
+        if space.bend is not None:
+            bend = Bend(*(stored[1][leaf] for leaf in Bend._fields))
+        return Space(scale, bend)
+    draws = seen[-1].reshape(-1, len(single))
+    slopes = None if gradient is None else np.stack([gradient(each) for each in draws])
+    if space.bend is None:
+        learnt = Space(_corrected(space.scale, draws, slopes), None)
+        checkpoint.write(name, {}, {"scale": np.asarray(learnt.scale)})
+        return learnt
+    bend = learnt_bend(space.bend, np.concatenate(seen, 1), single)
     places = np.asarray(jax.vmap(partial(unbent, bend))(draws))
-    if gradient is None:
-        scale = adapted_scale(before, places)
-    else:
-        slopes = [slope_along(bend, each, gradient(each)) for each in draws]
-        scale = balanced_scale(before, places, np.stack(slopes))
+    if slopes is not None:
+        slopes = np.asarray(jax.vmap(partial(slope_along, bend))(draws, slopes))
+    scale = _corrected(space.scale, places, slopes)
     checkpoint.write(name, {}, {"scale": scale, **bend_arrays(bend)})
     return Space(scale, bend)
+
+
+def _corrected(
+    scale: Scale,
+    draws: Float[np.ndarray, "n d"],
+    slopes: Float[np.ndarray, "n d"] | None,
+) -> np.ndarray:
+    """The linear map, by draws alone or with the slopes at each."""
+    before = np.asarray(scale)
+    if slopes is None:
+        return adapted_scale(before, draws)
+    return balanced_scale(before, draws, slopes)
 
 
 def _agreed(states: Sequence[Chain]) -> list[Chain]:
