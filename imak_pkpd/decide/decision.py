@@ -7,6 +7,7 @@
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple
@@ -23,8 +24,11 @@ from imak_pkpd.decide.evaluate import (
     Evaluated,
     batches,
     evaluate,
+    nobody,
+    slopes,
     solver_error,
 )
+from imak_pkpd.decide.first_guess import first_guess
 from imak_pkpd.decide.optimum import Optimum, best_amounts
 from imak_pkpd.decide.sensitivity import Otherwise, other_priors, other_utilities
 from imak_pkpd.decide.table import Row, Table
@@ -60,6 +64,7 @@ class DoseDecision:
     priors: tuple[Otherwise, ...]
     error: float
     seen: Seen
+    parts: "Sequence[Part]"
     courses: Courses | None = None
 
 
@@ -68,6 +73,10 @@ class Part(NamedTuple):
 
     made: Treated
     some: Sequence[Batch]
+
+    def at(self, sites: Sites) -> "Part":
+        """The same at other draws, each on steps of its own."""
+        return Part(self.made, batches(self.made, self.made.block, sites))
 
 
 def decide(
@@ -81,23 +90,39 @@ def decide(
     block = decision_of(spec)
     parts = list(parts_of(spec, block, model, sites, stage))
     shown = shown_amounts(block)
-    many = list(_evaluated(parts, [shown] * len(parts), stage))
-    table, optimum = Table(block, many, seen), None
-    if block.free:
-        stage("from the best of the table to the best amounts between")
-        part, start = _start(table, parts)
-        optimum = best_amounts(part.made, part.some, start)
-        rounded = np.asarray(list(_rounded(block, optimum.amounts)))
-        many += _evaluated([part], [rounded], stage)
+    optimum = None
+    # To compile takes one core: what else is to be done goes on beside it.
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        ready = beside.submit(_ready, block, parts)
+        many = list(_evaluated(parts, [shown] * len(parts), stage))
+        error = beside.submit(_largest_error, parts, many)
+        if block.free:
+            table = Table(block, many, seen)
+            part, start = _start(table, parts)
+            ready.result()
+            stage("from the best of the table to the best amounts between")
+            optimum = best_amounts(part.made, part.some, start)
+            rounded = np.asarray(list(_rounded(block, optimum.amounts)))
+            many = [*many, *_evaluated([part], [rounded], stage)]
         table = Table(block, many, seen)
-    stage("checking the solver")
-    error = max(
-        solver_error(part.made, part.some, found, REFERENCE)
-        for part, found in zip(parts, many, strict=False)
-    )
+        stage("checking the solver")
+        largest = error.result()
     drawn = thinned(sites, block.draws * block.batches)
-    made = _decision(table, optimum, error, spec, model, drawn, seen)
+    made = _decision(table, optimum, largest, spec, model, drawn, parts)
     return replace(made, courses=_courses(table, parts, made.chosen))
+
+
+def _ready(block: DecisionBlock, parts: Sequence[Part]) -> None:
+    """Compiles the slopes; of several layouts it is not known yet which is wanted."""
+    if block.free and len(parts) == 1:
+        made, one = parts[0].made, parts[0].some[:1]
+        slopes(made, one, shown_amounts(block)[0], nobody(one))
+
+
+def _largest_error(parts: Sequence[Part], many: Sequence[Evaluated]) -> float:
+    """Of a mean utility of the table, by the solver."""
+    pairs = zip(parts, many, strict=True)
+    return max(solver_error(p.made, p.some, found, REFERENCE) for p, found in pairs)
 
 
 def _courses(table: Table, parts: Sequence[Part], chosen: int | None) -> Courses | None:
@@ -112,16 +137,13 @@ def _courses(table: Table, parts: Sequence[Part], chosen: int | None) -> Courses
 
 
 def table_with(
-    spec: FitSpec,
-    model: type[AbstractModel],
-    sites: Sites,
+    block: DecisionBlock,
+    parts: Sequence[Part],
     seen: Seen,
     row: Row | None,
     stage: Callable[[str], None],
 ) -> tuple[Table, int | None]:
     """The table of the shown designs and of that of `row`, and where that one is."""
-    block = decision_of(spec)
-    parts = list(parts_of(spec, block, model, sites, stage))
     shown = shown_amounts(block)
     many = list(_evaluated(parts, [shown] * len(parts), stage))
     if row is None:
@@ -173,7 +195,8 @@ def _evaluated(
 
 
 def _start(table: Table, parts: Sequence[Part]) -> tuple[Part, Amounts]:
-    """The best admissible design; where none is, the one nearest to its limits."""
+    """What the designs around the best admissible one suggest; where none is
+    admissible, around the one nearest to its limits."""
     place = table.best()
     if place is None:
         rows = table.rows()
@@ -186,7 +209,8 @@ def _start(table: Table, parts: Sequence[Part]) -> tuple[Part, Amounts]:
         ]
         place = int(np.argmin(excess))
     which, own = divmod(place, len(table.parts[0].amounts))
-    return parts[which], np.asarray(table.parts[which].amounts[own], float)
+    start = np.asarray(table.parts[which].amounts[own], float)
+    return parts[which], first_guess(table.block, table.parts[which], start)
 
 
 def _rounded(block: DecisionBlock, amounts: Amounts) -> Iterator[list[float]]:
@@ -213,11 +237,22 @@ def _decision(
     spec: FitSpec,
     model: type[AbstractModel],
     drawn: Sites,
-    seen: Seen,
+    parts: Sequence[Part],
 ) -> DoseDecision:
     chosen, rows = table.best(), table.rows()
     nothing = DoseDecision(
-        table.block, rows, None, None, np.nan, (), optimum, (), (), error, seen
+        block=table.block,
+        rows=rows,
+        chosen=None,
+        second=None,
+        wrong=np.nan,
+        as_good=(),
+        optimum=optimum,
+        utilities=(),
+        priors=(),
+        error=error,
+        seen=table.seen,
+        parts=parts,
     )
     if chosen is None:
         return nothing

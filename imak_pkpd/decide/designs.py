@@ -76,6 +76,12 @@ def laid_out(cohort: CohortBlock, block: DecisionBlock, layout: Layout) -> Cohor
     return cohort.treated_otherwise(layout.times, spreads, layout.group)
 
 
+def laid_out_spec(spec: FitSpec, block: DecisionBlock, layout: Layout) -> FitSpec:
+    """The fit with its cohort as it would be treated."""
+    design = laid_out(spec.cohort[block.cohort], block, layout)
+    return spec.model_copy(update={"cohort": {**spec.cohort, block.cohort: design}})
+
+
 @dataclass(frozen=True, eq=False)
 class Treated:
     """A cohort in one layout: `parts` are what each time gets of a chosen amount."""
@@ -125,8 +131,8 @@ def treated(
     sites: Mapping[str, np.ndarray],
 ) -> Treated:
     """A layout, with steps on which each draw's own are found (`own_meshes`)."""
-    design = laid_out(spec.cohort[block.cohort], block, layout)
-    own = spec.model_copy(update={"cohort": {**spec.cohort, block.cohort: design}})
+    own = laid_out_spec(spec, block, layout)
+    design = own.cohort[block.cohort]
     bare = unplaced_cohort(own, model, block.cohort, block.patients)
     split = {name: each.split for name, each in block.times.items()}
     parts = {

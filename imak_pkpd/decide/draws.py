@@ -26,15 +26,19 @@ def cohort_draws(
     drawn = drawn_sites(spec, run.tree)
     bare = unplaced_cohort(spec, model, cohort, 2)
     wanted = _sampled(bare)
-    strangers = [n for n in wanted if n not in drawn and not n.endswith("_amount")]
+    lacking = [name for name in wanted if name not in drawn]
+    strangers = [name for name in lacking if not name.endswith("_amount")]
     if strangers:
         raise ValueError(
             f"{run.folder} has no draws of {', '.join(strangers)}: fit it anew with "
             f"{spec.path.name} as it is now"
         )
+    found = {name: drawn[name] for name in wanted if name in drawn}
+    if not lacking:
+        return found
     draws = len(drawn[wanted[0]])
     prior = draws_of(partial(shared_prior, (bare,)), draws, spec.estimation.seed)
-    return {name: drawn.get(name, prior[name]) for name in wanted}
+    return {name: found.get(name, prior[name]) for name in wanted}
 
 
 def _sampled(cohort: Virtual) -> list[str]:

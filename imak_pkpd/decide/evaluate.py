@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from imak_pkpd.choice import DecisionBlock
 from imak_pkpd.data.schedule import Schedule
@@ -21,16 +21,19 @@ from imak_pkpd.decide.draws import thinned
 from imak_pkpd.decide.own_steps import own_meshes
 from imak_pkpd.estimand import Outcome
 from imak_pkpd.evidence import VirtualPatients
-from imak_pkpd.fit.over_draws import LANES
 from imak_pkpd.solve.cores import on_all_cores
 from imak_pkpd.solve.mesh import Mesh
 from imak_pkpd.solve.stepper import AbstractStepper
+from imak_pkpd.solve.together import map_together
 
 QUANTILES = (0.05, 0.5, 0.95)  # of patients
 CHANGES = (0.5, 2.0)  # of one summand of the utility, for its sensitivity
 SPREAD = "spread "  # before an estimand: quantiles of patients
 CHECKED = 4  # draws that are solved by the reference too
 SCORE = "boin12[utility]"  # the utility of BOIN12, among the means of a design
+LANES = 64
+"""Patients and draws in one program. Each draw has steps of its own, and what is beyond
+its last one is skipped where no other draw is beside it: half of all the steps."""
 SOFT = 0.05  # of a time limit: how soft a share is made for its gradient
 
 Numbers = dict[str, Float[Array, "..."]]
@@ -92,7 +95,8 @@ def evaluate(
 ) -> Evaluated:
     """All of `amounts` in one layout: one batch of one design at once on every core."""
     run = by_draw(made, _row)
-    found = _solved(run, [(b, row) for b in some for row in amounts], advance)
+    asked = [(batch, jnp.asarray(row)) for batch in some for row in amounts]
+    found = _solved(run, asked, advance)
     shape = (len(some), len(amounts))
     stacked = {
         name: np.stack([each[name] for each in found]).reshape(*shape, -1)
@@ -112,14 +116,13 @@ def evaluate(
 
 def _solved(
     run: Callable[..., Mapping[str, Array]],
-    asked: Sequence[tuple[Batch, np.ndarray]],
+    asked: Sequence[tuple],
     advance: Callable[[int], None] = lambda solved: None,
 ) -> list[dict[str, np.ndarray]]:
-    """What `run` gives for every batch with its amounts."""
+    """What `run` gives for every batch with its amounts, and what else it takes."""
 
-    def one(pair: tuple[Batch, np.ndarray]) -> dict[str, np.ndarray]:
-        batch, amounts = pair
-        found = run(batch, jnp.asarray(amounts))
+    def one(arguments: tuple) -> dict[str, np.ndarray]:
+        found = run(*arguments)
         advance(1)
         return {name: np.asarray(value) for name, value in found.items()}
 
@@ -128,11 +131,14 @@ def _solved(
 
 @lru_cache(maxsize=16)
 def by_draw(made: Treated, function: Callable[..., Numbers]) -> Callable:
-    """Of (batch, amounts): `function` of (treated, one draw, amounts)."""
+    """Of (batch, amounts, *others): `function` of (treated, one draw, amounts,
+    *others), where each draw has its own others."""
 
-    def run(batch: Batch, amounts: Float[Array, " dose"]) -> Numbers:
-        one = lambda there, sites: function(there, sites, amounts)  # noqa: E731
-        return of_draws(made, batch, one)
+    def run(batch: Batch, amounts: Float[Array, " dose"], *others: Array) -> Numbers:
+        def one(there: Treated, sites: Mapping[str, Array], *own: Array) -> Numbers:
+            return function(there, sites, amounts, *own)
+
+        return of_draws(made, batch, one, *others)
 
     return jax.jit(run)
 
@@ -154,8 +160,7 @@ def of_draws[Found](
 
     together = LANES // batch.schedule.subjects
     each = (batch.meshes, dict(batch.sites), *others)
-    # One draw after the other is no `vmap`: what is beyond its last step is skipped.
-    return jax.lax.map(one, each, batch_size=together if together > 1 else None)
+    return map_together(one, each, together)
 
 
 def _row(there: Treated, sites: Mapping[str, Array], amounts: Array) -> Numbers:
@@ -170,10 +175,13 @@ def _row(there: Treated, sites: Mapping[str, Array], amounts: Array) -> Numbers:
     return {**means, **spread}
 
 
-def _slopes(there: Treated, sites: Mapping[str, Array], amounts: Array) -> Numbers:
+def _slopes(
+    there: Treated, sites: Mapping[str, Array], amounts: Array, lost: Array
+) -> Numbers:
     """Utility and limits, and their derivatives by the logarithms of the amounts.
 
-    A patient who has no derivative counts as one who could not be solved.
+    Of the patients who are not `lost` and can be solved; one who has no derivative
+    counts as one who could not be. `lost` are all the others.
     """
 
     def numbers(logs: Array) -> tuple[Numbers, tuple[Numbers, Array]]:
@@ -188,8 +196,9 @@ def _slopes(there: Treated, sites: Mapping[str, Array], amounts: Array) -> Numbe
     by_log, (aims, failed) = jax.jacfwd(numbers, has_aux=True)(jnp.log(amounts))
     for steep in by_log.values():
         failed |= ~jnp.all(jnp.isfinite(steep), axis=-1)
+    lost = lost | failed
     slopes = {f"slope {name}": steep for name, steep in by_log.items()}
-    return {**mean_of(aims, failed), **mean_of(slopes, failed), **lost_share(failed)}
+    return {**mean_of(aims, lost), **mean_of(slopes, lost), "lost": lost}
 
 
 def patients_of(
@@ -280,12 +289,32 @@ def limited(block: DecisionBlock, name: str, values: Numbers, soft: bool) -> Arr
     return jnp.where(open_still, 1.0, jnp.where(crossed, share, 0.0))
 
 
+class Slopes(NamedTuple):
+    """Utility, limits and slopes of one design, the mean of every batch, and who was
+    left out of it."""
+
+    means: Mapping[str, Float[np.ndarray, "batch ..."]]
+    lost: Bool[np.ndarray, "batch draw patient"]
+
+
 def slopes(
-    made: Treated, some: Sequence[Batch], amounts: Float[np.ndarray, " dose"]
-) -> dict[str, Float[np.ndarray, "batch ..."]]:
-    """Utility, limits and slopes of one design, the mean of every batch."""
-    found = _solved(by_draw(made, _slopes), [(batch, amounts) for batch in some])
-    return {name: np.stack([each[name].mean(0) for each in found]) for name in found[0]}
+    made: Treated,
+    some: Sequence[Batch],
+    amounts: Float[np.ndarray, " dose"],
+    lost: Bool[np.ndarray, "batch draw patient"],
+) -> Slopes:
+    """Of the patients who are not `lost` already and can be solved."""
+    asked = [(b, jnp.asarray(amounts), own) for b, own in zip(some, lost, strict=True)]
+    found = _solved(by_draw(made, _slopes), asked)
+    out = np.stack([each.pop("lost") for each in found])
+    means = {n: np.stack([each[n].mean(0) for each in found]) for n in found[0]}
+    return Slopes(means, out)
+
+
+def nobody(some: Sequence[Batch]) -> Bool[np.ndarray, "batch draw patient"]:
+    """That no patient of these batches is lost."""
+    draws = len(next(iter(some[0].sites.values())))
+    return np.zeros((len(some), draws, some[0].schedule.subjects), bool)
 
 
 def solver_error(

@@ -33,6 +33,7 @@ from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.model import AnyModel
 from imak_pkpd.population.omega import Form
 from imak_pkpd.solve.mesh import Mesh
+from imak_pkpd.solve.together import map_together
 from imak_pkpd.solve.trajectory import predict
 
 SEED = 1
@@ -173,6 +174,6 @@ def _course(
         }
 
     def many(sites: Any, *args: Any) -> dict[str, Array]:
-        return jax.lax.map(lambda v: one(v, *args), sites, batch_size=CHUNK)
+        return map_together(lambda v: one(v, *args), sites, CHUNK)
 
     return jax.jit(many)

@@ -33,6 +33,7 @@ from imak_pkpd.fit.posterior import stepper_of
 from imak_pkpd.fit.problem import Problem
 from imak_pkpd.fit.records import Records
 from imak_pkpd.fit.simulate import CHUNK
+from imak_pkpd.solve.together import map_together
 from imak_pkpd.solve.trajectory import predict
 
 BLOCKS = 25  # whose spread is the Monte Carlo error: known to 14 %
@@ -178,9 +179,7 @@ def _program(ahead: Records, assays: Assays) -> Callable[..., dict[str, Array]]:
         }
 
     def many(sites: Any, keys: Array, *args: Any) -> dict[str, Array]:
-        return jax.lax.map(
-            lambda drawn: one(drawn, *args), (sites, keys), batch_size=CHUNK
-        )
+        return map_together(lambda drawn: one(drawn, *args), (sites, keys), CHUNK)
 
     return jax.jit(many)
 

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from scipy.optimize import minimize
 
 from imak_pkpd.decide.designs import Treated
-from imak_pkpd.decide.evaluate import Batch, slopes
+from imak_pkpd.decide.evaluate import Batch, nobody, slopes
 
 ACCURACY = 1e-14  # of the utility: SciPy stops where a step gains less,
 BINDS = 1e-6  # a limit or a bound so near is taken as binding
@@ -54,7 +54,11 @@ class Optimum(NamedTuple):
 
 
 class Search:
-    """The function that is optimised, remembering where it has been."""
+    """The function that is optimised, remembering where it has been.
+
+    A patient who is lost at one design is left out of all: where patients came and
+    went from one design to the next, the function would jump.
+    """
 
     def __init__(
         self, made: Treated, some: Sequence[Batch], start: Float[np.ndarray, " dose"]
@@ -63,6 +67,8 @@ class Search:
         names = list(made.block.amount)
         self.free = np.array([names.index(name) for name in made.block.free], int)
         self.known: dict[bytes, Aims] = {}
+        self.lost = nobody(some)
+        self.evaluations = 0
 
     def amounts(self, logs: Vector) -> Float[np.ndarray, " dose"]:
         """All amounts, from the logarithms of the free ones."""
@@ -73,10 +79,17 @@ class Search:
     def aims(self, logs: Vector) -> Aims:
         key = np.asarray(logs).tobytes()
         if key not in self.known:
-            found = slopes(self.made, self.some, self.amounts(logs))
-            _refuse_no_number(found, self.amounts(logs))
-            self.known[key] = self._aims(found)
+            self.known[key] = self._solved(self.amounts(logs))
         return self.known[key]
+
+    def _solved(self, amounts: Float[np.ndarray, " dose"]) -> Aims:
+        found = slopes(self.made, self.some, amounts, self.lost)
+        _refuse_no_number(found.means, amounts)
+        self.evaluations += 1
+        if (found.lost & ~self.lost).any():  # what is known was of other patients
+            self.known.clear()
+            self.lost = found.lost
+        return self._aims(found.means)
 
     def _aims(self, found: Mapping[str, np.ndarray]) -> Aims:
         limits = self.made.block.limit
@@ -113,11 +126,8 @@ def best_amounts(
     From `start`, whose other amounts stay.
     """
     search = Search(made, some, start)
-    bounds = [
-        (np.log(each.shown[0]), np.log(each.shown[-1]))
-        for each in made.block.amount.values()
-        if each.free
-    ]
+    choices = made.block.amount.values()
+    bounds = [(*np.log([c.shown[0], c.shown[-1]]),) for c in choices if c.free]
     rooms = {
         "type": "ineq",
         "fun": lambda logs: search.aims(logs).room.mean(0),
@@ -146,7 +156,7 @@ def _optimum(search: Search, logs: Vector, bounds: np.ndarray, message: str) -> 
     if np.abs(step).max() < NEAR:  # farther off, the curvature is another one there
         logs = np.clip(logs + step, *bounds.T)
     _, by_batch = _moved(search.aims(logs), system, tight, inner)
-    aims, evaluations = search.aims(logs), len(search.known)
+    aims = search.aims(logs)
     value = aims.utility + aims.room[:, tight] @ system.price
     names = np.array([*search.made.block.limit], object)
     return Optimum(
@@ -156,7 +166,7 @@ def _optimum(search: Search, logs: Vector, bounds: np.ndarray, message: str) -> 
         np.array([standard_error(each) for each in by_batch.T]),
         tuple(names[tight]),
         bool((aims.room.mean(0) > -BINDS).all()),
-        evaluations,
+        search.evaluations,
         message,
     )
 

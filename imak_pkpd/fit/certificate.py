@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 from imak_pkpd.fit.posterior import ROWS
 from imak_pkpd.fit.target import Target
+from imak_pkpd.solve.together import map_together
 
 LIMIT = 0.01  # of the log posterior, for a trial of the size of the seed's, 33 patients
 PATIENTS = 33
@@ -82,9 +83,7 @@ def likelihood_by_record(target: Target, args: tuple) -> Likelihood:
         return jnp.concatenate([records, last])
 
     run = jax.jit(
-        lambda xs, arguments: jax.lax.map(
-            lambda x: one(x, arguments), xs, batch_size=CHUNK
-        )
+        lambda xs, arguments: map_together(lambda x: one(x, arguments), xs, CHUNK)
     )
     arguments = jax.tree.map(jnp.asarray, args)
     return lambda positions: np.asarray(run(jnp.asarray(positions), arguments))

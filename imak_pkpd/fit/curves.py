@@ -18,6 +18,7 @@ from imak_pkpd.fit.problem import Problem
 from imak_pkpd.fit.simulate import CHUNK, Simulator, Sites
 from imak_pkpd.fit.tree import Variable
 from imak_pkpd.solve.mesh import LAST, Mesh, build_mesh, declared_dosing
+from imak_pkpd.solve.together import map_together
 
 POINTS = 60  # of a curve: a third of them spread evenly in time
 DRAWS = 50  # the ends of a 90 % band rest on two or three of them
@@ -151,7 +152,7 @@ def _curves(
                 _stacked(simulator.typical_outputs(values, there, nodes)),
             )
 
-        return jax.lax.map(one, draws, batch_size=CHUNK)
+        return map_together(one, draws, CHUNK)
 
     own, typical = jax.jit(run)(dict(sites), grid, mesh)
     return np.asarray(own), np.asarray(typical)

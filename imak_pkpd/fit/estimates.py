@@ -32,6 +32,7 @@ from imak_pkpd.model import AnyModel
 from imak_pkpd.population.omega import Form
 from imak_pkpd.solve.calibrate import calibrate
 from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
+from imak_pkpd.solve.together import map_together
 from imak_pkpd.solve.trajectory import solve
 
 Windows = Mapping[str, tuple[np.ndarray, np.ndarray]]
@@ -82,7 +83,7 @@ def _program(
 
     def many(sites: Mapping[str, Array], *args: Any) -> dict[str, Array]:
         run = lambda values: one(values, *args)  # noqa: E731
-        return jax.lax.map(run, dict(sites), batch_size=CHUNK)
+        return map_together(run, dict(sites), CHUNK)
 
     return jax.jit(many)
 

@@ -35,6 +35,7 @@ from imak_pkpd.fit.virtual import (
 from imak_pkpd.model import AbstractModel
 from imak_pkpd.population.refusal import hint
 from imak_pkpd.solve.mesh import Mesh
+from imak_pkpd.solve.together import map_together
 
 AT_ONCE = 512  # patients, over draws, whose curves are in memory in each thread
 IN_TRIALS = 256  # patients for every draw: their mean errs by 0.01 in a probability
@@ -135,8 +136,7 @@ def _at_sites(cohort: Virtual, sites: Sites) -> dict[str, Array]:
         model, schedule = cohort.individuals(values)
         return _estimates(cohort, model, schedule)
 
-    together = max(1, AT_ONCE // cohort.schedule.subjects)
-    return jax.lax.map(one, dict(sites), batch_size=together)
+    return map_together(one, dict(sites), AT_ONCE // cohort.schedule.subjects)
 
 
 def _scenarios(

@@ -34,6 +34,7 @@ from imak_pkpd.model import AnyModel
 from imak_pkpd.population.omega import Form
 from imak_pkpd.solve.mesh import Mesh
 from imak_pkpd.solve.stepper import AbstractStepper
+from imak_pkpd.solve.together import map_together
 
 
 class Records(NamedTuple):
@@ -117,7 +118,7 @@ def _program(
     """Log-likelihood and status by subject of (sites, schedule, mesh), compiled."""
     alone = spec.model_copy(update={"evidence": {}})
     function = population_model(alone, model, dict(forms), stepper)
-    together = max(LANES // subjects, 1)
+    together = LANES // subjects
 
     def many(sites: Sites, *args: object) -> dict[str, Array]:
         def one(values: Sites) -> dict[str, Array]:
@@ -125,6 +126,6 @@ def _program(
             found = trace(known).get_trace(*args)
             return {n: found[n]["value"] for n in ("log_likelihood", "solve_status")}
 
-        return jax.lax.map(one, dict(sites), batch_size=together)
+        return map_together(one, dict(sites), together)
 
     return jax.jit(many)

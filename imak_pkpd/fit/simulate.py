@@ -43,6 +43,7 @@ from imak_pkpd.population.omega import Form
 from imak_pkpd.solve.curve import Curve
 from imak_pkpd.solve.mesh import Mesh
 from imak_pkpd.solve.stepper import AbstractStepper
+from imak_pkpd.solve.together import map_together
 from imak_pkpd.solve.trajectory import Prediction, curves_of, predict
 
 Sites = Mapping[str, Float[np.ndarray, "draw ..."]]
@@ -73,7 +74,7 @@ class Simulator:
 
         def run(xs: tuple, there: Schedule, grid: Mesh | None) -> dict[str, Array]:
             one = lambda x: self._one(x[0], x[1], there, grid, x[2])  # noqa: E731
-            return jax.lax.map(one, xs, batch_size=CHUNK)
+            return map_together(one, xs, CHUNK)
 
         draws_and_keys = (dict(sites), shared, keys)
         return jax.tree.map(np.asarray, jax.jit(run)(draws_and_keys, schedule, mesh))

@@ -35,6 +35,7 @@ from imak_pkpd.fit.tree import (
     statistics_groups,
 )
 from imak_pkpd.fit.virtual import Virtual
+from imak_pkpd.solve.together import map_together
 
 PREDICTED = 100  # draws per chain that are simulated: percentiles need no more
 PRIOR_DRAWS = 400  # draws of the prior; their 2.5 % points rest on ten draws
@@ -113,7 +114,7 @@ def _log_prior(
 
     chains, count, size = draws.positions.shape
     flat = jnp.asarray(draws.positions.reshape(-1, size))
-    found = jax.jit(lambda xs: jax.lax.map(one, xs, batch_size=100))(flat)
+    found = jax.jit(lambda xs: map_together(one, xs, 100))(flat)
     return np.asarray(found).reshape(chains, count)
 
 

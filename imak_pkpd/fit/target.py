@@ -20,6 +20,7 @@ from numpyro.infer import init_to_median, init_to_sample, init_to_value
 from numpyro.infer.util import constrain_fn, potential_energy
 
 from imak_pkpd.solve.guard import guard
+from imak_pkpd.solve.together import map_together
 
 # Draws behind a "prior median" of one site: its error is 1.25 sd/sqrt(1001) = 4 % sd.
 _MEDIAN_DRAWS = 1001
@@ -195,7 +196,7 @@ def _constrainer(target: Target, keep: Callable[[str], bool], chunk: int) -> Cal
         return {name: value for name, value in values.items() if keep(name)}
 
     def many(positions: Float[Array, "n d"], args: tuple) -> dict[str, Array]:
-        return jax.lax.map(lambda p: one(p, args), positions, batch_size=chunk)
+        return map_together(lambda p: one(p, args), positions, chunk)
 
     return jax.jit(many)
 

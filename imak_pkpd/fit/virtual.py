@@ -40,6 +40,7 @@ from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
 from imak_pkpd.solve.shared import with_shared
 from imak_pkpd.solve.split import Split
 from imak_pkpd.solve.stepper import AbstractStepper
+from imak_pkpd.solve.together import map_together
 from imak_pkpd.solve.trajectory import Trajectory, solve
 
 PILOTS = 64  # prior draws that place the steps
@@ -323,10 +324,8 @@ def _program(
 
     def many(sites: Sites, arrays: Arrays) -> dict[str, Float[Array, " draw"]]:
         cohort = Virtual(spec, model, name, *arrays, stepper)
-        together = max(LANES // cohort.schedule.subjects, 1)
-        return jax.lax.map(
-            lambda values: one(values, cohort), dict(sites), batch_size=together
-        )
+        together = LANES // cohort.schedule.subjects
+        return map_together(lambda values: one(values, cohort), dict(sites), together)
 
     return jax.jit(many)
 

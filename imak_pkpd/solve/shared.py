@@ -17,6 +17,7 @@ from jaxtyping import PyTree
 from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.model import AnyModel
 from imak_pkpd.solve.mesh import Mesh
+from imak_pkpd.solve.together import map_together
 
 MANY = 256  # subjects from which on a CPU solves them in blocks
 TOGETHER = 64
@@ -79,7 +80,7 @@ def of_many(
         return of_each(one, model, schedule, mesh)
     own = jax.tree.map(lambda x: x if jnp.ndim(x) else jnp.full(many, x), model)
     each = (own, schedule, mesh)
-    return jax.lax.map(lambda subject: one(*subject), each, batch_size=TOGETHER)
+    return map_together(lambda subject: one(*subject), each, TOGETHER)
 
 
 def _on_one_cpu() -> bool:

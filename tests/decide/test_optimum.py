@@ -1,6 +1,7 @@
 """The best amounts against linear algebra, paper and differences; their errors."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,9 +9,9 @@ from scipy import stats
 
 from imak_pkpd.choice import LimitBlock
 from imak_pkpd.decide.designs import Treated
-from imak_pkpd.decide.evaluate import Batch, batches, evaluate, slopes
-from imak_pkpd.decide.optimum import _refuse_no_number, best_amounts
-from tests.decide.toy import responses, toy, toy_sites
+from imak_pkpd.decide.evaluate import Batch, batches, evaluate, nobody, slopes
+from imak_pkpd.decide.optimum import Search, _refuse_no_number, best_amounts
+from tests.decide.toy import MODEL, responses, toy, toy_sites
 
 CHOICE = """
 [decision]
@@ -85,6 +86,28 @@ def test_limits_that_nothing_keeps(toys: Toy) -> None:
     assert not found.feasible
 
 
+def test_who_is_lost_at_one_design_is_left_out_of_all(tmp_path: Path) -> None:
+    """gain = sqrt(1 - a s) is no number where a s > 1: those patients are lost."""
+    root = MODEL.replace("self.s * state.a", "jnp.sqrt(1.0 - self.s * state.a)")
+    made, some = toy(tmp_path, CHOICE, root)
+    s, r = responses(some)
+    search = Search(made, some, np.array([2.0, 2.0]))
+
+    def expected(a: float, b: float, there: np.ndarray) -> float:
+        gain, harm = np.sqrt(np.where(there, 1.0 - a * s, 0.0)), b * r
+        every = gain - 0.25 * gain**2 + harm - 0.125 * harm**2 - 0.1 * gain * harm
+        return np.mean((every * there).sum(-1) / there.sum(-1))
+
+    low, high = np.log([2.0, 2.0]), np.log([8.0, 2.0])
+    all_there, few = np.full(s.shape, True), 8.0 * s < 1.0
+    assert 0.5 < few.mean() < 0.95
+    for at, who in ((low, all_there), (high, few), (low, few), (high, few)):
+        amounts = np.exp(at)
+        value = search.aims(at).utility.mean()
+        assert value == pytest.approx(expected(*amounts, who), rel=1e-12)
+    assert search.evaluations == 3  # the first was forgotten, not the second
+
+
 def test_slopes_are_differences(toys: Toy) -> None:
     """Of utility and limits, by every amount, on common draws and patients.
 
@@ -95,10 +118,11 @@ def test_slopes_are_differences(toys: Toy) -> None:
         "gone": LimitBlock(at_most=0.5, later_than=1.0),
     }
     made, some = limited(toys[0], **limits), toys[1]
-    found = slopes(made, some, START)
+    there = lambda amounts: slopes(made, some, amounts, nobody(some)).means  # noqa: E731
+    found = there(START)
     for place in range(2):
         step = np.exp(1e-4 * np.eye(2)[place])
-        high, low = (slopes(made, some, at) for at in (START * step, START / step))
+        high, low = (there(at) for at in (START * step, START / step))
         for name in ("utility", "limit[harm]", "limit[gone]"):
             difference = (high[name] - low[name]).mean() / 2e-4
             slope = found[f"slope {name}"][:, place].mean()

@@ -68,18 +68,19 @@ gone = { kind = "crossing", output = "kept", below = 1.0, dose = "b" }
 """
 
 
-def toy_spec(folder: Path, decision: str) -> FitSpec:
+def toy_spec(folder: Path, decision: str, fit: str = FIT, name: str = "toy") -> FitSpec:
     (folder / "toy.py").write_text(MODEL)
-    (folder / "toy.toml").write_text(FIT + decision)
-    return read_fit(folder / "toy.toml")
+    (folder / f"{name}.toml").write_text(fit + decision)
+    return read_fit(folder / f"{name}.toml")
 
 
-def toy(folder: Path, decision: str) -> tuple[Treated, list[Batch]]:
+def toy(folder: Path, decision: str, model: str = MODEL) -> tuple[Treated, list[Batch]]:
     """The first layout, and its batches."""
     spec = toy_spec(folder, decision)
-    block, model, sites = decision_of(spec), read_model(spec), toy_sites()
-    assert issubclass(model, AbstractModel)
-    made = treated(spec, block, model, next(layouts(block)), sites)
+    spec.model.write_text(model)
+    block, kind, sites = decision_of(spec), read_model(spec), toy_sites()
+    assert issubclass(kind, AbstractModel)
+    made = treated(spec, block, kind, next(layouts(block)), sites)
     return made, batches(made, block, sites)
 
 
