@@ -23,7 +23,7 @@ import numpy as np
 
 from imak_pkpd.decide.decision import decision_of
 from imak_pkpd.decide.designs import layouts, shown_amounts, treated
-from imak_pkpd.decide.evaluate import batches, evaluate, solver_error
+from imak_pkpd.decide.evaluate import batches, check_by, evaluate, solver_error
 from imak_pkpd.decide.of_run import with_states
 from imak_pkpd.fit.sites import draws_of
 from imak_pkpd.fit.spec import FitSpec, read_fit
@@ -99,7 +99,7 @@ def table(spec: FitSpec) -> None:
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     solves = draws * block.patients * len(amounts)
     steps = np.mean([len(np.unique(row)) - 1 for b in some for row in b.meshes.clock])
-    error = solver_error(made, some, found, REFERENCE)
+    error = solver_error(check_by(made, some, REFERENCE), found)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{draws} draws x {block.patients} patients x {len(amounts)} doses")
     print(

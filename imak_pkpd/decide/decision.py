@@ -7,10 +7,10 @@
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -21,12 +21,14 @@ from imak_pkpd.decide.designs import Treated, layouts, shown_amounts, treated
 from imak_pkpd.decide.draws import thinned
 from imak_pkpd.decide.evaluate import (
     Batch,
+    Check,
     Evaluated,
     batches,
+    check_by,
     evaluate,
-    nobody,
-    slopes,
     solver_error,
+    traced_rows,
+    traced_slopes,
 )
 from imak_pkpd.decide.first_guess import first_guess
 from imak_pkpd.decide.optimum import Optimum, best_amounts
@@ -91,38 +93,48 @@ def decide(
     parts = list(parts_of(spec, block, model, sites, stage))
     shown = shown_amounts(block)
     optimum = None
-    # To compile takes one core: what else is to be done goes on beside it.
     with ThreadPoolExecutor(max_workers=1) as beside:
-        ready = beside.submit(_ready, block, parts)
+        ahead = _compiling(beside, block, parts)
         many = list(_evaluated(parts, [shown] * len(parts), stage))
-        error = beside.submit(_largest_error, parts, many)
         if block.free:
-            table = Table(block, many, seen)
-            part, start = _start(table, parts)
-            ready.result()
+            part, start = _start(Table(block, many, seen), parts)
             stage("from the best of the table to the best amounts between")
-            optimum = best_amounts(part.made, part.some, start)
+            program = None if ahead.slopes is None else ahead.slopes.result()
+            optimum = best_amounts(part.made, part.some, start, program)
             rounded = np.asarray(list(_rounded(block, optimum.amounts)))
-            many = [*many, *_evaluated([part], [rounded], stage)]
+            many += _evaluated([part], [rounded], stage)
         table = Table(block, many, seen)
         stage("checking the solver")
-        largest = error.result()
+        pairs = zip(ahead.checks, many, strict=False)
+        error = max(solver_error(c, found, f.result()) for (c, f), found in pairs)
     drawn = thinned(sites, block.draws * block.batches)
-    made = _decision(table, optimum, largest, spec, model, drawn, parts)
+    made = _decision(table, optimum, error, spec, model, drawn, parts)
     return replace(made, courses=_courses(table, parts, made.chosen))
 
 
-def _ready(block: DecisionBlock, parts: Sequence[Part]) -> None:
-    """Compiles the slopes; of several layouts it is not known yet which is wanted."""
+class _Ahead(NamedTuple):
+    """Programs that are being compiled: of the slopes, and of each layout's check."""
+
+    slopes: "Future[Any] | None"
+    checks: "Sequence[tuple[Check, Future[Any]]]"
+
+
+def _compiling(
+    beside: ThreadPoolExecutor, block: DecisionBlock, parts: Sequence[Part]
+) -> _Ahead:
+    """What is needed after the table, compiled on one core while that is made.
+
+    Slopes only of a single layout: of several it is not known yet which is wanted.
+    """
+    found = None
     if block.free and len(parts) == 1:
-        made, one = parts[0].made, parts[0].some[:1]
-        slopes(made, one, shown_amounts(block)[0], nobody(one))
-
-
-def _largest_error(parts: Sequence[Part], many: Sequence[Evaluated]) -> float:
-    """Of a mean utility of the table, by the solver."""
-    pairs = zip(parts, many, strict=True)
-    return max(solver_error(p.made, p.some, found, REFERENCE) for p, found in pairs)
+        made, some = parts[0]
+        found = beside.submit(traced_slopes(made, some).compile)
+    checks = [check_by(part.made, part.some, REFERENCE) for part in parts]
+    return _Ahead(
+        found,
+        [(c, beside.submit(traced_rows(c.made, c.few).compile)) for c in checks],
+    )
 
 
 def _courses(table: Table, parts: Sequence[Part], chosen: int | None) -> Courses | None:

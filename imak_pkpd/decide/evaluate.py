@@ -7,7 +7,7 @@ than the designs themselves. Each batch has its own draws and patients.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -37,6 +37,8 @@ its last one is skipped where no other draw is beside it: half of all the steps.
 SOFT = 0.05  # of a time limit: how soft a share is made for its gradient
 
 Numbers = dict[str, Float[Array, "..."]]
+Program = Callable[..., Mapping[str, Array]]
+"""Of (batch, amounts, *others): numbers by draw."""
 Rows = Float[np.ndarray, "batch draw design"]
 
 
@@ -92,9 +94,13 @@ def evaluate(
     some: Sequence[Batch],
     amounts: Float[np.ndarray, "design dose"],
     advance: Callable[[int], None] = lambda solved: None,
+    program: Program | None = None,
 ) -> Evaluated:
-    """All of `amounts` in one layout: one batch of one design at once on every core."""
-    run = by_draw(made, _row)
+    """All of `amounts` in one layout: one batch of one design at once on every core.
+
+    `program` is that of `traced_rows`, where it is compiled already.
+    """
+    run = program or by_draw(made, _row)
     asked = [(batch, jnp.asarray(row)) for batch in some for row in amounts]
     found = _solved(run, asked, advance)
     shape = (len(some), len(amounts))
@@ -114,8 +120,17 @@ def evaluate(
     return Evaluated(made.layout, amounts, means, spread)
 
 
+def traced_rows(made: Treated, batch: Batch) -> jax.stages.Lowered:
+    """The program of `evaluate`, to be compiled while something else runs.
+
+    It is traced here and now: NumPyro's handlers are those of the whole process, so
+    that no two threads may trace at once; to compile needs none of them.
+    """
+    return by_draw(made, _row).lower(batch, jnp.ones(len(made.block.amount)))
+
+
 def _solved(
-    run: Callable[..., Mapping[str, Array]],
+    run: Program,
     asked: Sequence[tuple],
     advance: Callable[[int], None] = lambda solved: None,
 ) -> list[dict[str, np.ndarray]]:
@@ -130,7 +145,7 @@ def _solved(
 
 
 @lru_cache(maxsize=16)
-def by_draw(made: Treated, function: Callable[..., Numbers]) -> Callable:
+def by_draw(made: Treated, function: Callable[..., Numbers]) -> Any:
     """Of (batch, amounts, *others): `function` of (treated, one draw, amounts,
     *others), where each draw has its own others."""
 
@@ -302,13 +317,23 @@ def slopes(
     some: Sequence[Batch],
     amounts: Float[np.ndarray, " dose"],
     lost: Bool[np.ndarray, "batch draw patient"],
+    program: Program | None = None,
 ) -> Slopes:
-    """Of the patients who are not `lost` already and can be solved."""
+    """Of the patients who are not `lost` already and can be solved.
+
+    `program` is that of `traced_slopes`, where it is compiled already.
+    """
     asked = [(b, jnp.asarray(amounts), own) for b, own in zip(some, lost, strict=True)]
-    found = _solved(by_draw(made, _slopes), asked)
+    found = _solved(program or by_draw(made, _slopes), asked)
     out = np.stack([each.pop("lost") for each in found])
     means = {n: np.stack([each[n].mean(0) for each in found]) for n in found[0]}
     return Slopes(means, out)
+
+
+def traced_slopes(made: Treated, some: Sequence[Batch]) -> jax.stages.Lowered:
+    """The program of `slopes`; see `traced_rows`."""
+    amounts = jnp.ones(len(made.block.amount))
+    return by_draw(made, _slopes).lower(some[0], amounts, nobody(some)[0])
 
 
 def nobody(some: Sequence[Batch]) -> Bool[np.ndarray, "batch draw patient"]:
@@ -317,16 +342,28 @@ def nobody(some: Sequence[Batch]) -> Bool[np.ndarray, "batch draw patient"]:
     return np.zeros((len(some), draws, some[0].schedule.subjects), bool)
 
 
+class Check(NamedTuple):
+    """A few draws of the first batch, to be solved by a reference."""
+
+    made: Treated
+    few: Batch
+
+
+def check_by(made: Treated, some: Sequence[Batch], reference: AbstractStepper) -> Check:
+    exact = replace(made, cohort=replace(made.cohort, stepper=reference))
+    return Check(exact, some[0].first(CHECKED))
+
+
 def solver_error(
-    made: Treated, some: Sequence[Batch], found: Evaluated, reference: AbstractStepper
+    check: Check, found: Evaluated, program: Program | None = None
 ) -> float:
     """The largest difference of a mean utility from the reference's.
 
-    At the first and the last design of `found`, on a few draws of the first batch.
+    At the first and the last design of `found`; `program` is that of `traced_rows` for
+    the check, where it is compiled already.
     """
-    few = some[0].first(CHECKED)
-    exact = replace(made, cohort=replace(made.cohort, stepper=reference))
     ends = [0, -1]
-    true = evaluate(exact, [few], found.amounts[ends]).means["utility"][0]
+    exact = evaluate(check.made, [check.few], found.amounts[ends], program=program)
+    true = exact.means["utility"][0]
     ours = found.means["utility"][0, : len(true)][:, ends]
     return float(np.nanmax(np.abs(ours - true)))

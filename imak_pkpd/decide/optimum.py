@@ -13,7 +13,7 @@ from jaxtyping import Float
 from scipy.optimize import minimize
 
 from imak_pkpd.decide.designs import Treated
-from imak_pkpd.decide.evaluate import Batch, nobody, slopes
+from imak_pkpd.decide.evaluate import Batch, Program, nobody, slopes
 
 ACCURACY = 1e-14  # of the utility: SciPy stops where a step gains less,
 BINDS = 1e-6  # a limit or a bound so near is taken as binding
@@ -61,9 +61,13 @@ class Search:
     """
 
     def __init__(
-        self, made: Treated, some: Sequence[Batch], start: Float[np.ndarray, " dose"]
+        self,
+        made: Treated,
+        some: Sequence[Batch],
+        start: Float[np.ndarray, " dose"],
+        program: Program | None = None,
     ) -> None:
-        self.made, self.some, self.start = made, some, start
+        self.made, self.some, self.start, self.program = made, some, start, program
         names = list(made.block.amount)
         self.free = np.array([names.index(name) for name in made.block.free], int)
         self.known: dict[bytes, Aims] = {}
@@ -83,7 +87,7 @@ class Search:
         return self.known[key]
 
     def _solved(self, amounts: Float[np.ndarray, " dose"]) -> Aims:
-        found = slopes(self.made, self.some, amounts, self.lost)
+        found = slopes(self.made, self.some, amounts, self.lost, self.program)
         _refuse_no_number(found.means, amounts)
         self.evaluations += 1
         if (found.lost & ~self.lost).any():  # what is known was of other patients
@@ -119,13 +123,16 @@ def _refuse_no_number(
 
 
 def best_amounts(
-    made: Treated, some: Sequence[Batch], start: Float[np.ndarray, " dose"]
+    made: Treated,
+    some: Sequence[Batch],
+    start: Float[np.ndarray, " dose"],
+    program: Program | None = None,
 ) -> Optimum:
     """The free amounts of the largest utility inside bounds and limits.
 
-    From `start`, whose other amounts stay.
+    From `start`, whose other amounts stay; `program` as in `slopes`.
     """
-    search = Search(made, some, start)
+    search = Search(made, some, start, program)
     choices = made.block.amount.values()
     bounds = [(*np.log([c.shown[0], c.shown[-1]]),) for c in choices if c.free]
     rooms = {

@@ -41,7 +41,7 @@ def utility(amounts: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_smooth_optimum_between_designs(level: float) -> None:
-    """A monotone cubic is highest at a design: the nearest, half a space off at most."""
+    """A monotone cubic is highest at a design: half a space off at most."""
     choice = block(9)
     made = table(choice, {"utility": utility(shown_amounts(choice))})
     found = first_guess(choice, made, np.array([1.0, level, 1.0]))
