@@ -29,6 +29,7 @@ from imak_pkpd.decide.evaluate import (
     solver_error,
     traced_rows,
     traced_slopes,
+    with_shorter_steps,
 )
 from imak_pkpd.decide.first_guess import first_guess
 from imak_pkpd.decide.optimum import Optimum, best_amounts
@@ -80,6 +81,10 @@ class Part(NamedTuple):
         """The same at other draws, each on steps of its own."""
         return Part(self.made, batches(self.made, self.made.block, sites))
 
+    def surer(self) -> "Part":
+        """The same, with shorter steps where patients are lost."""
+        return Part(self.made, with_shorter_steps(self.made, self.some))
+
 
 def decide(
     spec: FitSpec,
@@ -95,6 +100,7 @@ def decide(
     optimum = None
     with ThreadPoolExecutor(max_workers=1) as beside:
         ahead = _compiling(beside, block, parts)
+        parts = [part.surer() for part in parts]
         many = list(_evaluated(parts, [shown] * len(parts), stage))
         if block.free:
             part, start = _start(Table(block, many, seen), parts)
@@ -156,6 +162,7 @@ def table_with(
     stage: Callable[[str], None],
 ) -> tuple[Table, int | None]:
     """The table of the shown designs and of that of `row`, and where that one is."""
+    parts = [part.surer() for part in parts]
     shown = shown_amounts(block)
     many = list(_evaluated(parts, [shown] * len(parts), stage))
     if row is None:

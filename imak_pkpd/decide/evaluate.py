@@ -16,9 +16,9 @@ from jaxtyping import Array, Bool, Float
 
 from imak_pkpd.choice import DecisionBlock
 from imak_pkpd.data.schedule import Schedule
-from imak_pkpd.decide.designs import Layout, Treated
+from imak_pkpd.decide.designs import Layout, Treated, between
 from imak_pkpd.decide.draws import thinned
-from imak_pkpd.decide.own_steps import own_meshes
+from imak_pkpd.decide.own_steps import halved, own_meshes
 from imak_pkpd.estimand import Outcome
 from imak_pkpd.evidence import VirtualPatients
 from imak_pkpd.solve.cores import on_all_cores
@@ -83,6 +83,24 @@ def batches(
         patients, schedule, _ = made.batch(block.seed + number).cohort.arrays
         found.append(Batch(*_at(everything, own), patients, schedule))
     return found
+
+
+def with_shorter_steps(made: Treated, some: Sequence[Batch]) -> list[Batch]:
+    """The batches with half as long steps at draws that lose a patient at the highest
+    amounts: pilots did not show how fast patients can be there.
+
+    Patients lost for their steps alone would make designs inadmissible.
+    """
+    highest = between(made.block, 1.0)
+    found = _solved(by_draw(made, _row), [(batch, highest) for batch in some])
+    lost = np.concatenate([each["failed"] > 0 for each in found])
+    every = [batch.meshes for batch in some]
+    meshes = jax.tree.map(lambda *leaves: np.concatenate(leaves), *every)
+    finer, draws = halved(made, meshes, lost), len(lost) // len(some)
+    return [
+        batch._replace(meshes=_at(finer, slice(draws * i, draws * (i + 1))))
+        for i, batch in enumerate(some)
+    ]
 
 
 def _at[Tree](by_draw: Tree, draws: slice) -> Tree:

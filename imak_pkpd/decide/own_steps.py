@@ -11,8 +11,9 @@ from functools import lru_cache, partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Bool
 
+from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.decide.designs import Treated, between
 from imak_pkpd.fit.over_draws import over_draws
 from imak_pkpd.fit.virtual import (
@@ -35,16 +36,37 @@ def own_meshes(made: Treated, sites: Mapping[str, np.ndarray]) -> Mesh:
     """
     needs, dosing = _needs(made, sites), declared_dosing(made.cohort.model)
     draws = len(needs.solved)
-    # The events of one patient are everybody's (`schedule_of`).
-    alike = jax.tree.map(
-        lambda leaf: np.repeat(leaf[:1], draws, axis=0), made.cohort.schedule
-    )
+    alike = _alike(made, draws)
     events = np.unique(build_mesh(alike, dosing).clock)
     shared = np.unique(np.asarray(made.cohort.mesh.clock))
     steps = [
         _steps(Need(*(leaf[draw] for leaf in needs)), events, shared)
         for draw in range(draws)
     ]
+    return build_mesh(alike, dosing, steps)
+
+
+def _alike(made: Treated, draws: int) -> Schedule:
+    """The schedule of one patient for each draw: its events are everybody's
+    (`schedule_of`)."""
+    return jax.tree.map(
+        lambda leaf: np.repeat(leaf[:1], draws, axis=0), made.cohort.schedule
+    )
+
+
+def halved(made: Treated, meshes: Mesh, which: Bool[np.ndarray, " draw"]) -> Mesh:
+    """The same, leaves [draw, node], with every step of some draws in halves.
+
+    Where that is more nodes than all draws have by now, a draw keeps its steps: with
+    as many nodes as before nothing is compiled anew.
+    """
+    alike, dosing = _alike(made, len(which)), declared_dosing(made.cohort.model)
+    room = meshes.clock.shape[-1] - build_mesh(alike, dosing).clock.shape[-1]
+    own = [np.unique(clock) for clock in np.asarray(meshes.clock)]
+    finer = [np.union1d(steps, 0.5 * (steps[1:] + steps[:-1])) for steps in own]
+    fits = [len(steps) <= room for steps in finer]
+    rows = zip(own, finer, which & np.array(fits), strict=True)
+    steps = [halves if those else before for before, halves, those in rows]
     return build_mesh(alike, dosing, steps)
 
 
