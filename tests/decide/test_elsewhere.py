@@ -9,20 +9,9 @@ from imak_pkpd.decide.evaluate import by_draw
 from imak_pkpd.decide.of_run import decide_elsewhere, decide_run
 from imak_pkpd.decide.restated import restated
 from imak_pkpd.model import load_model
-from tests.decide.toy import FIT, toy_sites, toy_spec
+from tests.decide.toy import FIT, LEVELS, toy_sites, toy_spec
 from tests.decide.toy_run import run_of
 
-CHOICE = """
-[decision]
-cohort = "trial"
-utility = "gain - 0.5*harm"
-draws = 4
-patients = 16
-batches = 4
-[decision.amount]
-a = { levels = [1.0, 2.0] }
-b = { levels = [2.0, 4.0] }
-"""
 PRIOR = "r = { median = 0.2, gsd = 1.5 }"
 FAMILY = FIT.replace("r = { fixed = 0.2 }", PRIOR)
 SWITCHED = FAMILY.replace(PRIOR, "").replace("gsd = 1.2", "gsd = 1.1")
@@ -33,7 +22,7 @@ def run(folder: Path, fit: str, name: str, *dropped: str) -> Path:
     """A run of one fit of the family, with draws of all sites but some."""
     sites = {**toy_sites(), "omega_r": np.linspace(0.1, 0.3, 40)}
     draws = {n: v.reshape(2, 20) for n, v in sites.items() if n not in dropped}
-    return run_of(folder, toy_spec(folder, CHOICE, fit, name), draws)
+    return run_of(folder, toy_spec(folder, LEVELS, fit, name), draws)
 
 
 def test_a_fit_with_a_parameter_switched_off_uses_the_same_programs(
@@ -69,8 +58,8 @@ def test_another_model_of_the_outcome_has_programs_of_its_own(tmp_path: Path) ->
 
 def into_family(folder: Path, fit: str) -> dict[str, np.ndarray] | None:
     """All draws of a fit, in the sites of the family."""
-    into = toy_spec(folder, CHOICE, FAMILY, "family")
-    spec = toy_spec(folder, CHOICE, fit, "one")
+    into = toy_spec(folder, LEVELS, FAMILY, "family")
+    spec = toy_spec(folder, LEVELS, fit, "one")
     drawn = {"theta_s": np.zeros(3), "trial_a_amount": np.ones(3)}
     if "r = { median = 0.2, gsd = 1.2 }" in fit:
         drawn["theta_r"] = np.ones(3)

@@ -8,19 +8,8 @@ from imak_pkpd.decide.designs import Treated
 from imak_pkpd.decide.evaluate import Batch, evaluate, with_shorter_steps
 from imak_pkpd.decide.own_steps import _alike, halved
 from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
-from tests.decide.toy import toy
+from tests.decide.toy import LEVELS, toy
 
-CHOICE = """
-[decision]
-cohort = "trial"
-utility = "gain"
-draws = 3
-patients = 16
-batches = 4
-[decision.amount]
-a = { levels = [1.0, 2.0] }
-b = { levels = [2.0, 4.0] }
-"""
 FINE = np.linspace(0.0, 8.0, 41)
 COARSE = np.array([0.0, 4.0, 8.0])
 """b falls by e^-t: a step over four days errs by more than a twentieth of b, two steps
@@ -36,7 +25,7 @@ def meshes(made: Treated, steps: list[np.ndarray]) -> Mesh:
 
 @pytest.fixture(scope="module")
 def toys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Treated, list[Batch]]:
-    return toy(tmp_path_factory.mktemp("toy"), CHOICE)
+    return toy(tmp_path_factory.mktemp("toy"), LEVELS)
 
 
 def test_steps_are_halved_where_asked_and_where_there_is_room(
@@ -56,12 +45,12 @@ def test_a_draw_that_loses_patients_keeps_them_with_shorter_steps(
     toys: tuple[Treated, list[Batch]],
 ) -> None:
     made, some = toys
-    coarse = meshes(made, [FINE, COARSE, FINE])
+    coarse = meshes(made, [FINE, COARSE, FINE, FINE])
     rough = [batch._replace(meshes=coarse) for batch in some]
     amounts = np.array([[2.0, 4.0]])
     lost = evaluate(made, rough, amounts).means["failed"]
     assert (lost[:, 1] == 1.0).all()
-    assert (lost[:, [0, 2]] == 0.0).all()
+    assert (lost[:, [0, 2, 3]] == 0.0).all()
     surer = with_shorter_steps(made, rough)
     assert (evaluate(made, surer, amounts).means["failed"] == 0.0).all()
     for batch in surer:

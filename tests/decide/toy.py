@@ -67,6 +67,19 @@ harm = { kind = "value", output = "harm", at = 0.0, dose = "b" }
 gone = { kind = "crossing", output = "kept", below = 1.0, dose = "b" }
 """
 
+LEVELS = """
+[decision]
+cohort = "trial"
+utility = "gain - 0.5*harm"
+draws = 4
+patients = 16
+batches = 4
+[decision.amount]
+a = { levels = [1.0, 2.0] }
+b = { levels = [2.0, 4.0] }
+"""
+"""A decision between four designs, with nothing between them."""
+
 
 def toy_spec(folder: Path, decision: str, fit: str = FIT, name: str = "toy") -> FitSpec:
     (folder / "toy.py").write_text(MODEL)
