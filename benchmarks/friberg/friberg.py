@@ -33,6 +33,7 @@ class Amounts(NamedTuple):
 class Friberg(AbstractModel):
     time = "h"
     doses = {"gut": "ug"}
+    forcing = (("gut", "central", "outer"),)
     outputs = {"concentration": "ug/L", "neutrophils": "1e9/L"}
 
     CL: Scalar = parameter("L/h", "clearance")

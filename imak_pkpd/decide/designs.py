@@ -21,6 +21,7 @@ from imak_pkpd.fit.virtual import (
     PILOT_PATIENTS,
     Sites,
     Virtual,
+    at_each,
     first_patients,
     placed_cohort,
     unplaced_cohort,
@@ -110,6 +111,18 @@ class Treated:
             return np.inf
         return choice.cap * self.parts[dose]
 
+    def first_patients(
+        self, sites: Mapping[str, np.ndarray], parts: Sequence[float]
+    ) -> list[tuple[AbstractModel, Schedule]]:
+        """The first of them at every draw, given amounts so far between the lowest and
+        the highest: draw after draw, at each all of the parts."""
+        some = first_patients(self.cohort.patients, PILOT_PATIENTS)
+        few = replace(self, cohort=with_patients(self.cohort, some).shared)
+        given = jnp.stack([between(self.block, part) for part in parts])
+        draws = len(next(iter(sites.values())))
+        each = {n: np.repeat(value, len(parts), axis=0) for n, value in sites.items()}
+        return at_each(few.individuals, each, jnp.tile(given, (draws, 1)))
+
     def batch(self, number: int) -> "Treated":
         """The same layout with other patients, on the same steps."""
         own, many = self.cohort, self.block.patients
@@ -140,22 +153,9 @@ def treated(
         for name in block.amount
     }
     made = Treated(block, layout, bare, parts)
-    return replace(made, cohort=placed_cohort(bare, list(_pilots(made, sites))))
-
-
-def _pilots(
-    made: Treated, sites: Mapping[str, np.ndarray]
-) -> Iterator[tuple[AbstractModel, Schedule]]:
-    """The first patients at some draws, at the highest amounts.
-
-    On these steps it is found what each draw needs at both ends (`own_meshes`).
-    """
-    some = first_patients(made.cohort.patients, PILOT_PATIENTS)
-    few = replace(made, cohort=with_patients(made.cohort, some))
-    draws = min(PILOTS, len(next(iter(sites.values()))))
-    for place in range(draws):
-        at = {n: jnp.asarray(value[place]) for n, value in sites.items()}
-        yield few.individuals(at, between(made.block, 1.0))
+    pilots = {name: value[:PILOTS] for name, value in sites.items()}
+    # On these steps it is found what each draw needs at both ends (`own_meshes`).
+    return replace(made, cohort=placed_cohort(bare, made.first_patients(pilots, [1.0])))
 
 
 def between(block: DecisionBlock, part: float | Float[Array, " dose"]) -> Amounts:

@@ -24,12 +24,16 @@ from imak_pkpd.model import AnyModel
 from imak_pkpd.population import OmegaBlock
 from imak_pkpd.population.omega import CorrelationBlock, CovarianceBlock, Form
 
+USED = ("posterior", "observed_data")  # groups; to read them all takes seconds
 Sites = Mapping[str, np.ndarray]
 """Draws of NumPyro sites, [draw, ...]."""
 
 
 class FinishedRun(NamedTuple):
-    """A run folder whose posterior can be used, and its fit file, [solver] settled."""
+    """A run folder whose posterior can be used, and its fit file, [solver] settled.
+
+    `tree` has the groups USED.
+    """
 
     folder: Path
     record: RunRecord
@@ -60,7 +64,7 @@ def read_finished(folder: Path) -> FinishedRun:
         raise ValueError(
             f"{folder} is {record.status}, not finished: finish it by `imak resume`"
         )
-    spec, tree = read_fit(record.fit.path), read_tree(folder / POSTERIOR)
+    spec, tree = read_fit(record.fit.path), read_tree(folder / POSTERIOR, USED)
     fitted = overridden(spec, record.overrides).sha256
     changed = {
         "model file": "model" in changed_since(record),

@@ -4,25 +4,16 @@ Where steps must be short (when the donor cells are rejected) differs between dr
 steps for all of them are short at all of these times.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import lru_cache, partial
+from collections.abc import Mapping
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool
+from jaxtyping import Bool
 
 from imak_pkpd.data.schedule import Schedule
-from imak_pkpd.decide.designs import Treated, between
-from imak_pkpd.fit.over_draws import over_draws
-from imak_pkpd.fit.virtual import (
-    PILOT_PATIENTS,
-    SHARE,
-    first_patients,
-    with_patients,
-)
-from imak_pkpd.solve.calibrate import Need, need_of, sub_steps
+from imak_pkpd.decide.designs import Treated
+from imak_pkpd.fit.virtual import SHARE
+from imak_pkpd.solve.calibrate import Need, needs, sub_steps
 from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
 
 ENDS = (0.0, 1.0)  # the lowest and the highest amounts: each is fastest somewhere
@@ -34,15 +25,15 @@ def own_meshes(made: Treated, sites: Mapping[str, np.ndarray]) -> Mesh:
     They are what the first patients ask for at both ends of the amounts. A draw at
     which one of them is not solved on the steps of `made` keeps those.
     """
-    needs, dosing = _needs(made, sites), declared_dosing(made.cohort.model)
-    draws = len(needs.solved)
+    dosing, cohort = declared_dosing(made.cohort.model), made.cohort
+    pilots = made.first_patients(sites, ENDS)
+    grid = cohort.shared.mesh
+    found = needs(pilots, grid, cohort.block.tolerance, cohort.stepper)
+    draws = len(pilots) // len(ENDS)
     alike = _alike(made, draws)
     events = np.unique(build_mesh(alike, dosing).clock)
-    shared = np.unique(np.asarray(made.cohort.mesh.clock))
-    steps = [
-        _steps(Need(*(leaf[draw] for leaf in needs)), events, shared)
-        for draw in range(draws)
-    ]
+    shared = np.unique(np.asarray(cohort.mesh.clock))
+    steps = [_steps(_of_draw(found, draw), events, shared) for draw in range(draws)]
     return build_mesh(alike, dosing, steps)
 
 
@@ -77,26 +68,6 @@ def _steps(need: Need, events: np.ndarray, shared: np.ndarray) -> np.ndarray:
     return sub_steps(need, range(need.solved.shape[-1]), events, SHARE)
 
 
-def _needs(made: Treated, sites: Mapping[str, np.ndarray]) -> Need:
-    """What the first patients ask for, leaves [draw, end, patient, ...]."""
-    found = over_draws(_program(made), sites)
-    return Need(**found)  # type: ignore[arg-type]
-
-
-@lru_cache(maxsize=16)
-def _program(made: Treated) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
-    """The needs of (sites); other draws of the same design compile nothing."""
-    some = first_patients(made.cohort.patients, PILOT_PATIENTS)
-    few = replace(made, cohort=with_patients(made.cohort, some))
-    cohort = few.cohort
-
-    def of_end(sites: Mapping[str, Array], end: Array) -> Need:
-        model, schedule = few.individuals(sites, between(few.block, end))
-        tolerance = cohort.block.tolerance
-        return need_of(model, schedule, cohort.mesh, tolerance, cohort.stepper)
-
-    def of_draw(sites: Mapping[str, Array]) -> dict[str, Array]:
-        found = jax.lax.map(partial(of_end, sites), jnp.asarray(ENDS))
-        return found._asdict()
-
-    return jax.jit(lambda sites: jax.lax.map(of_draw, dict(sites)))
+def _of_draw(found: Need, draw: int) -> Need:
+    first = draw * len(ENDS)
+    return Need(*(leaf[first : first + len(ENDS)] for leaf in found))

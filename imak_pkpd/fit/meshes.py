@@ -25,6 +25,7 @@ from imak_pkpd.model import AbstractModel, AbstractStatic
 from imak_pkpd.solve.calibrate import calibrate, refined
 from imak_pkpd.solve.choose import choose
 from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
+from imak_pkpd.solve.method import MESHES
 from imak_pkpd.solve.stepper import Adaptive
 
 HAZARD_STEPS = 64
@@ -61,7 +62,7 @@ def needs_mesh(problem: Problem) -> bool:
     closed form, adaptive or static."""
     if issubclass(problem.model, AbstractStatic):
         return bool(problem.spec.hazards)
-    return method_of(problem.spec, problem.model) in ("mesh", "rosenbrock")
+    return method_of(problem.spec, problem.model) in MESHES
 
 
 def alternatives(problem: Problem) -> tuple[Problem, ...]:

@@ -23,8 +23,9 @@ from imak_pkpd.population.form import resolve_forms
 from imak_pkpd.population.individual import Individuals
 from imak_pkpd.population.omega import Form
 from imak_pkpd.solve.mesh import Mesh
+from imak_pkpd.solve.method import default_stepper
 from imak_pkpd.solve.rodas import Rodas
-from imak_pkpd.solve.stepper import AbstractStepper, Adaptive, default_stepper
+from imak_pkpd.solve.stepper import AbstractStepper, Adaptive
 from imak_pkpd.solve.trajectory import predict
 
 REFERENCE = 1e-8  # tolerance: 1e-6 of the certificate's own limit of 0.01
@@ -156,7 +157,7 @@ def settled(spec: FitSpec, method: str) -> FitSpec:
 
     Explicit steps are what "auto" means before any choice: the spec is then the same.
     """
-    if spec.solver.method != "auto" or method != "rosenbrock":
+    if spec.solver.method != "auto" or method not in ("split", "rosenbrock"):
         return spec
     solver = spec.solver.model_copy(update={"method": method})
     return spec.model_copy(update={"solver": solver})

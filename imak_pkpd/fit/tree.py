@@ -5,10 +5,11 @@ and `statistics_groups` make groups from draws, `build_tree` puts groups togethe
 """
 
 import json
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import h5netcdf
 import numpy as np
 import xarray as xr
 
@@ -117,17 +118,24 @@ def write_tree(tree: xr.DataTree, path: Path) -> None:
         tree.to_netcdf(temporary, engine="h5netcdf")
 
 
-def read_tree(path: Path) -> xr.DataTree:
-    """The tree in a file, read into memory; a `ValueError` when it cannot be read."""
+def read_tree(path: Path, wanted: Collection[str] = GROUPS) -> xr.DataTree:
+    """The tree in a file, read into memory, or some groups of it; a `ValueError` when
+    it cannot be read."""
     try:
-        with xr.open_datatree(path, engine="h5netcdf") as file:
-            # `DataTree.load` leaves a variable named like its group on the disk
-            groups = {n.path: n.to_dataset(inherit=False).load() for n in file.subtree}
-            return xr.DataTree.from_dict(groups)
+        with h5netcdf.File(path) as file:
+            there = [name for name in file.groups if name in wanted]
+        groups = {f"/{name}": _read(path, name) for name in ("", *there)}
+        return xr.DataTree.from_dict(groups)
     except (OSError, KeyError) as error:
         raise ValueError(
             f"{path} cannot be read as a posterior: expected the posterior.nc of a run"
         ) from error
+
+
+def _read(path: Path, group: str) -> xr.Dataset:
+    """One group: names in all of them are looked up twice as slowly."""
+    with xr.open_dataset(path, engine="h5netcdf", group=group) as data:
+        return data.load()
 
 
 def _dataset(group: Group, coordinates: Coordinates) -> xr.Dataset:

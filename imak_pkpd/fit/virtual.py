@@ -7,6 +7,7 @@ estimand of every patient at one draw, `cohort_means` their means at many, on al
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
+from operator import itemgetter
 from typing import Any
 
 import equinox as eqx
@@ -37,7 +38,7 @@ from imak_pkpd.population import (
 from imak_pkpd.population.mean import Population
 from imak_pkpd.solve.calibrate import calibrate, refined
 from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
-from imak_pkpd.solve.shared import with_shared
+from imak_pkpd.solve.shared import in_full, with_shared
 from imak_pkpd.solve.split import Split
 from imak_pkpd.solve.stepper import AbstractStepper
 from imak_pkpd.solve.together import map_together
@@ -81,7 +82,14 @@ class Virtual:
     def arrays(self) -> Arrays:
         """What differs between cohorts of one design; what is common to all patients
         has one row."""
-        return self.patients, *with_shared(self.schedule, self.mesh)
+        once = self.shared
+        return self.patients, once.schedule, once.mesh
+
+    @property
+    def shared(self) -> "Virtual":
+        """The same with one row of what is common to all patients."""
+        schedule, mesh = with_shared(self.schedule, self.mesh)
+        return replace(self, schedule=schedule, mesh=mesh)
 
     @cached_property
     def population(self) -> Population:
@@ -152,8 +160,17 @@ def virtual_cohort(
     made = unplaced_cohort(spec, model, name, patients, scramble)
     few = with_patients(made, first_patients(made.patients, PILOT_PATIENTS))
     drawn = prior_sites(few, draws=PILOTS, number=made.block.seed)
-    at = [{n: jnp.asarray(v[i]) for n, v in drawn.items()} for i in range(PILOTS)]
-    return placed_cohort(made, [few.individuals(sites) for sites in at])
+    return placed_cohort(made, at_each(few.shared.individuals, drawn))
+
+
+def at_each[Found](
+    individuals: Callable[..., Found], sites: Mapping[str, np.ndarray], *more: Array
+) -> list[Found]:
+    """`individuals` of (sites, *more) at every draw, by one program."""
+    found = jax.jit(jax.vmap(individuals))(dict(sites), *more)
+    every = jax.tree.map(np.asarray, found)
+    draws = len(next(iter(sites.values())))
+    return [jax.tree.map(itemgetter(draw), every) for draw in range(draws)]
 
 
 def placed_cohort(
@@ -165,7 +182,7 @@ def placed_cohort(
     """
     made = calibrate(
         [model for model, _ in pilots],
-        pilots[0][1],
+        in_full(pilots[0][1]),
         declared_dosing(cohort.model),
         cohort.block.tolerance,
         cohort.stepper,

@@ -51,7 +51,8 @@ class AbstractModel(eqx.Module):
     `time` is the model's time unit, `doses` and `outputs` map names to units.
 
     Four more let the `Split` stepper take long steps: `forcing` names groups of one or
-    two states that are linear in themselves and read no other (drugs: closed form),
+    two states that are linear in themselves and read no other (drugs: closed form), or
+    of three, of which the first feeds the others and reads neither (an absorption),
     `logarithms` states that are at all times multiplied, never fed (populations over
     many decades), `losses` gives rates of loss of others, and `follow` the states that
     no other reads.

@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from imak_pkpd.model.abstract import (
     AbstractLinear,
@@ -21,22 +20,11 @@ from imak_pkpd.model.abstract import (
     Inputs,
 )
 from imak_pkpd.model.dependence import reads
-from imak_pkpd.model.parameter import parameters
+from imak_pkpd.model.linearity import check_forcing, check_linear
+from imak_pkpd.model.probe import Asked, instance_of
 
 Call = Callable[[Any, Any, Inputs], Any]
 """A use of one method: (model, any scalar, inputs) -> what the method returns."""
-
-
-class _Asked(dict[str, Any]):
-    """Answers every name with one value and remembers the names."""
-
-    def __init__(self, value: Any) -> None:
-        super().__init__()
-        self.value = value
-
-    def __missing__(self, name: str) -> Any:
-        self[name] = self.value
-        return self.value
 
 
 def check(model: type[AnyModel]) -> None:
@@ -53,7 +41,9 @@ def check(model: type[AnyModel]) -> None:
     for name in model.doses:
         _check_dose(model, name)
     if issubclass(model, AbstractLinear):
-        _check_linear(model)
+        check_linear(model)
+    else:
+        check_forcing(model)
 
 
 def covariates_read(model: type[AnyModel]) -> frozenset[str]:
@@ -85,21 +75,17 @@ def _observe(model: Any, x: Any, inputs: Inputs) -> Any:
 
 def _asked(model: type[AnyModel], call: Call) -> Inputs:
     """The inputs after the call, which remember what was asked of them."""
-    inputs = Inputs(_Asked(1.0), _Asked(1.0))
-    jax.eval_shape(lambda x: call(_instance(model, x), x, inputs), jnp.ones(()))
+    inputs = Inputs(Asked(1.0), Asked(1.0))
+    jax.eval_shape(lambda x: call(instance_of(model, x), x, inputs), jnp.ones(()))
     return inputs
-
-
-def _instance(model: type[AnyModel], value: Any) -> Any:
-    return model(**dict.fromkeys(parameters(model), value))
 
 
 def _traced(model: type[AnyModel], method: str, call: Call) -> Any:
     """The shapes that the call returns; an error in the author's code becomes ours."""
-    inputs = Inputs(_Asked(1.0), _Asked(1.0))
+    inputs = Inputs(Asked(1.0), Asked(1.0))
     try:
         result = jax.eval_shape(
-            lambda x: call(_instance(model, x), x, inputs), jnp.ones(())
+            lambda x: call(instance_of(model, x), x, inputs), jnp.ones(())
         )
     except Exception as error:
         first = str(error).partition("\n")[0]
@@ -192,8 +178,8 @@ def _check_dose(model: type[AnyModel], name: str) -> None:
 
     _check_state(model, f"dose({name!r})", _traced(model, f"dose({name!r})", given))
     one = jnp.ones(())
-    inputs = Inputs(_Asked(one), _Asked(one))
-    instance = _instance(model, one)
+    inputs = Inputs(Asked(one), Asked(one))
+    instance = instance_of(model, one)
     if not any(reads(lambda amount: given(instance, amount, inputs), 1)):
         raise ValueError(
             f"{model.__name__}.dose ignores the amount of {name!r}; add it to a"
@@ -204,36 +190,6 @@ def _check_dose(model: type[AnyModel], name: str) -> None:
         raise ValueError(
             f"{model.__name__}.dosing({name!r}) returns {type(dosing).__name__}; return"
             " Dosing(...)"
-        )
-
-
-def _check_linear(model: type[AnyModel]) -> None:
-    """rates(x + y) + rates(0) = rates(x) + rates(y), the same at any time.
-
-    Tried at one random point; the closed form would be silently wrong otherwise.
-    """
-    random = np.random.default_rng(0)
-    inputs = Inputs(_Asked(1.3), _Asked(1.7))  # any numbers, not special ones
-    # Parameters between 0.2 and 0.8 are valid on every scale.
-    values = {name: random.uniform(0.2, 0.8) for name in parameters(model)}
-    instance: Any = model(**values)
-    names = type(instance.initial(inputs))
-    x, y = random.normal(size=(2, len(names._fields)))
-
-    def rates(t: float, state: np.ndarray) -> np.ndarray:
-        return np.array([float(r) for r in instance.rates(t, names(*state), inputs)])
-
-    sums = rates(0.3, x + y) + rates(0.3, 0 * x), rates(0.3, x) + rates(0.3, y)
-    # Single precision is 1e-7; a law that is not linear is off by about 1 here.
-    if not np.allclose(*sums, rtol=1e-4, atol=1e-4):
-        raise ValueError(
-            f"{model.__name__}.rates are not linear in the state; derive the class from"
-            " AbstractModel"
-        )
-    if not np.allclose(rates(0.3, x), rates(2.9, x), rtol=1e-4, atol=1e-4):
-        raise ValueError(
-            f"{model.__name__}.rates depend on time; derive the class from"
-            " AbstractModel"
         )
 
 

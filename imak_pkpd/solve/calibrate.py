@@ -9,6 +9,7 @@ no step of an explicit method is longer than its stability bound.
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import jax
@@ -17,17 +18,19 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int
 
+from imak_pkpd.data.padding import bucket
 from imak_pkpd.data.schedule import Schedule
-from imak_pkpd.model import AbstractModel, Dosing
+from imak_pkpd.model import AbstractModel, Dosing, Scalar
 from imak_pkpd.solve.cores import on_all_cores
 from imak_pkpd.solve.march import March, Stop, inputs_of, march
-from imak_pkpd.solve.mesh import Mesh, build_mesh
-from imak_pkpd.solve.shared import of_each
+from imak_pkpd.solve.mesh import Mesh, build_mesh, padded
+from imak_pkpd.solve.shared import of_each, with_shared
 from imak_pkpd.solve.stepper import AbstractStepper, Crossing, Explicit, Steps
 from imak_pkpd.solve.subject import at_setting
 
 SAFETY = 0.9  # the usual margin of step-size controllers
 FINE = 512  # steps of the first mesh over the whole span
+LOOKED = bucket(FINE + 64)  # nodes of a mesh to be looked at, with its events
 FINEST = 16384  # beyond this an explicit mesh is the wrong tool
 LAYERS = 20  # first steps after an event, each twice as long: from 1e-6 of its interval
 # At most, to place the steps of a stiff model: each look finds layers within steps.
@@ -231,21 +234,43 @@ def _uniform(schedule: Schedule, steps: int) -> list[np.ndarray]:
 
 
 def _needs(pilots: Sequence[AbstractModel], mesh: Mesh, asked: _Asked) -> Need:
-    """One march of the fine mesh per pilot."""
-    run = jax.jit(lambda m, s, g: need_of(m, s, g, asked.tolerance, asked.stepper))
+    schedule = asked.schedule
+    if asked.share is not None:  # all subjects are on the same steps
+        schedule, mesh = with_shared(schedule, mesh)
+    given = [(pilot, schedule) for pilot in pilots]
+    return needs(given, mesh, asked.tolerance, asked.stepper)
 
-    def one(pilot: AbstractModel) -> Need:
-        return jax.tree.map(np.asarray, run(pilot, asked.schedule, mesh))
+
+def needs(
+    pilots: Sequence[tuple[AbstractModel, Schedule]],
+    mesh: Mesh,
+    tolerance: float,
+    stepper: AbstractStepper,
+) -> Need:
+    """What each pilot, models with a schedule, asks for: one march of the mesh each.
+
+    Meshes are padded to one length: another of them compiles nothing.
+    """
+    run, grid = looking(stepper), padded(mesh, LOOKED)
+
+    def one(pilot: tuple[AbstractModel, Schedule]) -> Need:
+        return jax.tree.map(np.asarray, run(*pilot, grid, tolerance))
 
     found = on_all_cores(one, pilots)
     return jax.tree.map(lambda *leaves: np.stack(leaves), *found)
 
 
-def need_of(
+@lru_cache(maxsize=16)
+def looking(stepper: AbstractStepper) -> Callable[..., Need]:
+    """`_need` of (model, schedule, mesh, tolerance), compiled."""
+    return jax.jit(partial(_need, stepper=stepper))
+
+
+def _need(
     model: AbstractModel,
     schedule: Schedule,
     mesh: Mesh,
-    tolerance: float,
+    tolerance: Scalar,
     stepper: AbstractStepper,
 ) -> Need:
     """What every subject asks for, by one march of a mesh; leaves [subject, ...]."""
@@ -263,7 +288,7 @@ def need_of(
         needed = accurate
         if math.isfinite(stable):
             fastest = lambda s, y: _speed(model, here, path.unravel, s, y, stepper)  # noqa: E731
-            speed = jax.vmap(fastest)(path.stops, path.after)
+            speed = _on_the_way(fastest, path)
             needed = jnp.maximum(accurate, speed / stable)
         known = lambda x: jnp.where(jnp.isfinite(needed), x, 0.0)  # noqa: E731
         solved = (path.status == 0) & jnp.all(jnp.isfinite(needed))
@@ -271,6 +296,18 @@ def need_of(
         return Need(clock, known(needed), known(accurate), solved, states)
 
     return of_each(one, model, schedule, mesh)
+
+
+def _on_the_way(speed: Callable, path: March) -> Float[Array, " node"]:
+    """The speed at each node, none at padding (see `Split`)."""
+
+    def at(node: tuple[Stop, Array]) -> Array:
+        stop, _ = node
+        return jax.lax.cond(
+            stop.length > 0, lambda: speed(*node), lambda: jnp.zeros(())
+        )
+
+    return jax.lax.map(at, (path.stops, path.after))
 
 
 def _negligible(model: AbstractModel, path: March) -> Float[Array, " state"]:

@@ -7,6 +7,7 @@ are inserted in the trace (`insert_arrivals`): an inserted node only splits a st
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -109,6 +110,22 @@ def build_mesh(
         steady=_steady_entries(schedule.doses),
         moving=moving,
         steady_steps=steady_steps,
+    )
+
+
+def padded(mesh: Mesh, nodes: int) -> Mesh:
+    """The same with at least so many nodes."""
+    more = max(nodes - mesh.nodes, 0)
+
+    def filled(leaf: ItemI, fill: int) -> np.ndarray:
+        return np.pad(leaf, ((0, 0), (0, more)), constant_values=fill)
+
+    return replace(
+        mesh,
+        clock=np.pad(mesh.clock, ((0, 0), (0, more)), mode="edge"),
+        order=filled(mesh.order, LAST),
+        action=filled(mesh.action, NOTHING),
+        dose=filled(mesh.dose, 0),
     )
 
 

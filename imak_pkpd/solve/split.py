@@ -10,7 +10,7 @@ decay. What no other state reads comes last (`follow`), by quarters of the step.
 For simulation on a mesh of its own: `Explicit` takes the same model in one piece.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import diffrax
@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from imak_pkpd.model import AbstractModel
 from imak_pkpd.solve.curve import Segments, inside
 from imak_pkpd.solve.stepper import OK, TSIT5, AbstractStepper, Crossing, Step, Time
 from imak_pkpd.solve.tableau import Field, Vector, explicit_step
@@ -78,7 +79,9 @@ class Split(AbstractStepper):
             dt, body = part * h, inside(path, jnp.asarray(part))
             return start._replace(**_unpacked(body, start, parts, dt), **drugs(dt))
 
-        states = [start, *(state_at(part) for part in PIECES)]
+        # In between only what follows asks for: the end is enough without.
+        parts_of_step = PIECES if parts.following else PIECES[-1:]
+        states = [start, *(state_at(part) for part in parts_of_step)]
         state = _followed(crossing.model, parts.following, states, h)
         natural = start._replace(
             **{name: jnp.zeros_like(h) for name in start._fields}
@@ -94,6 +97,14 @@ class Split(AbstractStepper):
         parts = parts_of(crossing.model, start, rates)
         drugs = _drugs(crossing, t, start, parts)
         return _field(crossing, t, start, parts, drugs), _packed(start, parts)
+
+
+def declares_parts(model: type[AbstractModel]) -> bool:
+    """Whether a model says anything of what makes long steps."""
+    return bool(model.forcing or model.logarithms) or any(
+        getattr(model, name) is not getattr(AbstractModel, name)
+        for name in ("losses", "follow")
+    )
 
 
 def parts_of(model: Any, start: Any, rates: Any) -> Parts:
@@ -253,7 +264,7 @@ def _group(crossing: Crossing, t: Time, start: Any, names: tuple[str, ...]) -> A
     here = [getattr(start, name) for name in names]
     rest = _rest(K, fed)
     away = [x - r for x, r in zip(here, rest, strict=True)]
-    apart = _one(K, away) if len(names) == 1 else _two(K, away)
+    apart = (_one, _two, _fed)[len(names) - 1](K, away)
 
     def flow(dt: Time) -> dict[str, Scalar]:
         moved = zip(names, apart(dt), rest, strict=True)
@@ -266,13 +277,21 @@ def _rest(K: Any, fed: tuple[Scalar, ...]) -> list[Scalar]:
     """-K^-1 b, and 0 where nothing is infused; infinite where nothing is eliminated."""
     if len(fed) == 1:
         found = [-fed[0] / K[0][0]]
+    elif len(fed) == 2:
+        found = _rest_of_two(K, fed)
     else:
-        determinant = K[0][0] * K[1][1] - K[0][1] * K[1][0]
-        found = [
-            (K[0][1] * fed[1] - K[1][1] * fed[0]) / determinant,
-            (K[1][0] * fed[0] - K[0][0] * fed[1]) / determinant,
-        ]
+        first = -fed[0] / K[0][0]
+        into = [rate + row[0] * first for rate, row in zip(fed[1:], K[1:], strict=True)]
+        found = [first, *_rest_of_two([row[1:] for row in K[1:]], into)]
     return [jnp.where(sum(map(abs, fed)) == 0, 0.0, x) for x in found]
+
+
+def _rest_of_two(K: Any, fed: Sequence[Scalar]) -> list[Scalar]:
+    determinant = K[0][0] * K[1][1] - K[0][1] * K[1][0]
+    return [
+        (K[0][1] * fed[1] - K[1][1] * fed[0]) / determinant,
+        (K[1][0] * fed[0] - K[0][0] * fed[1]) / determinant,
+    ]
 
 
 def _one(K: Any, x: list[Scalar]) -> Any:
@@ -280,33 +299,69 @@ def _one(K: Any, x: list[Scalar]) -> Any:
 
 
 def _two(K: Any, x: list[Scalar]) -> Any:
-    """e^(K dt) x = e^(m dt) (cosh(s dt) I + sinh(s dt)/s (K - m I)) x.
-
-    m is the mean of the eigenvalues, s half their distance: both are real wherever
-    amounts flow between compartments. Near s = 0 a series: no gradient is lost there.
-    """
-    m = 0.5 * (K[0][0] + K[1][1])
-    square = 0.25 * (K[0][0] - K[1][1]) ** 2 + K[0][1] * K[1][0]
-    apart = square > 0
-    s = jnp.where(apart, jnp.sqrt(jnp.where(apart, square, 1.0)), 0.0)
-    turned = [
-        (K[0][0] - m) * x[0] + K[0][1] * x[1],
-        K[1][0] * x[0] + (K[1][1] - m) * x[1],
-    ]
+    """e^(K dt) x = e^(m dt) (cosh(s dt) I + sinh(s dt)/s (K - m I)) x."""
+    m, s = _centre(K)
+    turned = _turned(K, m, x)
 
     def at(dt: Time) -> list[Scalar]:
         slow, fast = jnp.exp((m + s) * dt), jnp.exp((m - s) * dt)
-        q = square * dt**2
-        wide = q > 1e-4  # below it the series is right to q^4/9! = 3e-22
-        quotient = (slow - fast) / (2 * jnp.where(wide, s, 1.0))
-        series = jnp.exp(m * dt) * dt * (1 + q / 6 * (1 + q / 20 * (1 + q / 42)))
-        shape = jnp.where(wide, quotient, series)
-        mean = 0.5 * (slow + fast)
+        mean, shape = 0.5 * (slow + fast), (slow - fast) / (2 * s)
         return [
             mean * each + shape * turn for each, turn in zip(x, turned, strict=True)
         ]
 
     return at
+
+
+def _fed(K: Any, x: list[Scalar]) -> Any:
+    """Two states and a first that feeds them and reads neither.
+
+    They have e^(L dt) y + f(L) v more than without it, where L is their matrix, v what
+    they get of the first, a its rate and f(z) = (e^(a dt) - e^(z dt)) / (a - z).
+    """
+    a, L = K[0][0], [row[1:] for row in K[1:]]
+    alone, (m, s) = _two(L, x[1:]), _centre(L)
+    v = [row[0] * x[0] for row in K[1:]]
+    turned = _turned(L, m, v)
+
+    def at(dt: Time) -> list[Scalar]:
+        first = jnp.exp(a * dt)
+        slow, fast = _between(a, m + s, first, dt), _between(a, m - s, first, dt)
+        mean, shape = 0.5 * (slow + fast), (slow - fast) / (2 * s)
+        two = zip(alone(dt), v, turned, strict=True)
+        return [x[0] * first, *(y + mean * w + shape * turn for y, w, turn in two)]
+
+    return at
+
+
+def _centre(K: Any) -> tuple[Scalar, Scalar]:
+    """The mean of the two eigenvalues, and half their distance.
+
+    Both are real wherever amounts flow between compartments. What is made of the
+    distance is even in it: moved in its square by 1e-12 of that of the rates it changes
+    nothing by more than 1e-12 of their number in the interval, and is never 0.
+    """
+    rates = sum(abs(each) for row in K for each in row)
+    square = 0.25 * (K[0][0] - K[1][1]) ** 2 + K[0][1] * K[1][0]
+    return 0.5 * (K[0][0] + K[1][1]), jnp.sqrt(
+        jnp.maximum(square, 0.0) + (1e-6 * rates) ** 2 + 1e-200
+    )
+
+
+def _turned(K: Any, m: Scalar, x: list[Scalar]) -> list[Scalar]:
+    """(K - m I) x."""
+    return [
+        (K[0][0] - m) * x[0] + K[0][1] * x[1],
+        K[1][0] * x[0] + (K[1][1] - m) * x[1],
+    ]
+
+
+def _between(a: Scalar, b: Scalar, ea: Scalar, dt: Time) -> Scalar:
+    """(e^(a dt) - e^(b dt)) / (a - b), where ea = e^(a dt)."""
+    eb, z = jnp.exp(b * dt), (a - b) * dt
+    near = jnp.abs(z) < 0.02  # there the series is right to z^6/7! = 1e-14
+    series = 1 + z / 2 * (1 + z / 3 * (1 + z / 4 * (1 + z / 5 * (1 + z / 6))))
+    return jnp.where(near, dt * eb * series, (ea - eb) / jnp.where(near, 1.0, a - b))
 
 
 def _stacked(state: Any) -> Vector:

@@ -176,16 +176,3 @@ class Adaptive(AbstractStepper):
 def OK() -> Int[Array, ""]:  # noqa: N802
     """The status of a step that cannot fail."""
     return jnp.asarray(SolveStatus.ok, jnp.int32)
-
-
-def default_stepper(method: str) -> AbstractStepper:
-    """The stepper of a [solver] method: closed, mesh, rosenbrock or adaptive."""
-    match method:
-        case "closed":
-            return Exact()
-        case "mesh":
-            return Explicit()
-        case "rosenbrock":
-            return Rosenbrock()
-        case _:
-            return Adaptive()

@@ -14,6 +14,7 @@ from imak_pkpd.decide.evaluate import Batch, batches, of_draws, patients_of
 from imak_pkpd.decide.of_run import with_states
 from imak_pkpd.fit.spec import read_fit
 from imak_pkpd.fit.virtual import prior_sites, unplaced_cohort
+from imak_pkpd.solve.calibrate import looking
 
 FIT = """
 problem = "a bolus, eliminated fast or slowly"
@@ -41,14 +42,18 @@ central = {{ low = 1.0, high = 100.0, points = 2 }}
 """
 
 
-@pytest.fixture
-def part(root: Path, tmp_path: Path) -> tuple[Treated, list[Batch]]:
+def part_of(root: Path, tmp_path: Path) -> tuple[Treated, list[Batch]]:
     (tmp_path / "fit.toml").write_text(FIT.format(root=root))
     spec = read_fit(tmp_path / "fit.toml")
     block, model = decision_of(spec), with_states(spec)
     sites = prior_sites(unplaced_cohort(spec, model, "trial", 2), draws=24, number=1)
     made = treated(spec, block, model, next(layouts(block)), sites)
     return made, batches(made, block, sites)
+
+
+@pytest.fixture
+def part(root: Path, tmp_path: Path) -> tuple[Treated, list[Batch]]:
+    return part_of(root, tmp_path)
 
 
 def steps(clock: np.ndarray) -> int:
@@ -84,3 +89,10 @@ def test_areas_of_the_closed_form(
         area = float(amount[0]) / clearance * -np.expm1(-24.0 * clearance / 20.0)
         assert not np.asarray(failed).any()
         np.testing.assert_allclose(found["auc"], area, rtol=1e-4)
+
+
+def test_all_steps_are_placed_by_one_program(root: Path, tmp_path: Path) -> None:
+    """The common ones, looked at twice, and those of every draw at both ends."""
+    looking.cache_clear()
+    made, _ = part_of(root, tmp_path)
+    assert looking(made.cohort.stepper)._cache_size() == 1

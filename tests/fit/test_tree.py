@@ -121,3 +121,13 @@ def test_an_unreadable_file_is_one_sentence(
         path.write_bytes(content)
     with pytest.raises(ValueError, match="cannot be read as a posterior"):
         read_tree(path)
+
+
+def test_some_groups_alone_are_read(tmp_path: Path) -> None:
+    """With the provenance; a group that is not there is none."""
+    tree, file = result(), tmp_path / "posterior.nc"
+    write_tree(tree, file)
+    some = read_tree(file, ("posterior", "warmup"))
+    assert list(some.children) == ["posterior"]
+    assert some.attrs == read_tree(file).attrs
+    assert some["posterior"].to_dataset().identical(tree["posterior"].to_dataset())

@@ -5,12 +5,16 @@ import dataclasses
 import jax.numpy as jnp
 import pytest
 
+from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.solve.calibrate import calibrated
-from imak_pkpd.solve.choose import choose, dearer
+from imak_pkpd.solve.choose import WORTH, choose, dearer, split_dearer
 from imak_pkpd.solve.mesh import declared_dosing
+from imak_pkpd.solve.split import Split
 from imak_pkpd.solve.stepper import Adaptive, Explicit, Rosenbrock
+from tests.reference_models.absorbed import Absorbed
 from tests.reference_models.receptor import Receptor
 from tests.solve.receptor import patients, schedule
+from tests.solve.records import dose, other, schedule_of, seen
 
 DOSING = declared_dosing(Receptor)
 
@@ -56,6 +60,50 @@ def test_a_pilot_that_explicit_steps_do_not_solve_decides() -> None:
     made = choose(both, schedule(1), DOSING, 1e-5)
     assert made.method == "rosenbrock"
     assert made.reason == "explicit steps solve 50% of the pilots"
+
+
+class Undeclared(Absorbed):
+    """The same model in one piece."""
+
+    forcing = ()
+
+
+def absorbed(kind: type[Absorbed], fast: float) -> Absorbed:
+    """Absorbed at `fast` per hour, and spread half as fast; eliminated in days."""
+    rates = (fast, 0.03, 0.5 * fast, 0.25 * fast)
+    return kind(*(jnp.full(1, rate) for rate in rates))
+
+
+def six_weeks(kind: type[Absorbed]) -> Schedule:
+    rows = [other(0.0), dose(0.0, 1.0, cmt=1), *seen(24.0, 240.0, 1000.0)]
+    return schedule_of([rows], kind)
+
+
+@pytest.mark.parametrize(("fast", "method"), [(3.0, "split"), (0.1, "mesh")])
+def test_a_fast_drug_is_put_in_closed_form_where_it_limits_steps(
+    fast: float, method: str
+) -> None:
+    model, plan, dosing = (
+        absorbed(Absorbed, fast), six_weeks(Absorbed), declared_dosing(Absorbed)
+    )  # fmt: skip
+    made = choose([model], plan, dosing, 1e-5)
+    assert made.method == method
+    explicit, split = (
+        calibrated([model], plan, dosing, 1e-5, stepper).steps
+        for stepper in (Explicit(), Split())
+    )
+    cheaper = explicit > WORTH * split_dearer(4) * split
+    assert cheaper == (method == "split")
+    if cheaper:
+        assert made.reason == (
+            f"{split:.0f} steps with the drugs in closed form against {explicit:.0f} "
+            "without, each at 1.7 times the cost"
+        )
+
+
+def test_what_is_not_declared_is_not_split() -> None:
+    model, dosing = absorbed(Undeclared, 3.0), declared_dosing(Undeclared)
+    assert choose([model], six_weeks(Undeclared), dosing, 1e-5).method == "rosenbrock"
 
 
 def test_a_stepper_of_any_length_has_no_steps_to_place() -> None:

@@ -70,6 +70,7 @@ def chains(run: Run) -> Iterator[Block]:
 
 CROSSED = {
     "mesh": "explicit Runge-Kutta steps (Tsitouras 5(4))",
+    "split": "explicit Runge-Kutta steps, the drugs in closed form",
     "rosenbrock": "linearly implicit steps (RODAS 4(3)), as suits a stiff model",
 }
 """How a mesh is crossed, by [solver] method."""
