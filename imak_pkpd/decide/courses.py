@@ -6,7 +6,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from imak_pkpd.decide.designs import Treated
-from imak_pkpd.decide.evaluate import Batch, by_draw
+from imak_pkpd.decide.evaluate import Batch, Program, by_draw
 from imak_pkpd.solve.cores import on_all_cores
 from imak_pkpd.solve.curve import value_at
 from imak_pkpd.solve.trajectory import solve
@@ -50,14 +50,15 @@ def courses(
     batch: Batch,
     amounts: Float[np.ndarray, "design dose"],
     until: Mapping[str, float],
+    program: Program | None = None,
 ) -> Courses:
     """Outputs from the first record to their own `until`, at the draws of a batch.
 
     Patients who cannot be solved are left out, as in the table, which counts them.
+    `program` is that of `traced_courses`, where it is compiled already.
     """
-    begin = float(np.min(np.asarray(made.cohort.schedule.begin)))
-    time = {name: np.linspace(begin, end, POINTS) for name, end in until.items()}
-    run = by_draw(made, partial(_quantiles, time))
+    run = program or _program(made, until)
+    time = _times(made, until)
 
     def one(row: np.ndarray) -> dict[str, Course]:
         found = run(batch, jnp.asarray(row))
@@ -66,6 +67,22 @@ def courses(
     model = made.cohort.model
     units = {"time": model.time, **{name: model.outputs[name] for name in until}}
     return Courses(units, amounts, time, tuple(on_all_cores(one, list(amounts))))
+
+
+def traced_courses(
+    made: Treated, batch: Batch, until: Mapping[str, float]
+) -> jax.stages.Lowered:
+    """The program of `courses`; see `evaluate.traced_rows`."""
+    return _program(made, until).lower(batch, jnp.ones(len(made.block.amount)))
+
+
+def _program(made: Treated, until: Mapping[str, float]) -> Any:
+    return by_draw(made, partial(_quantiles, _times(made, until)))
+
+
+def _times(made: Treated, until: Mapping[str, float]) -> dict[str, Times]:
+    begin = float(np.min(np.asarray(made.cohort.schedule.begin)))
+    return {name: np.linspace(begin, end, POINTS) for name, end in until.items()}
 
 
 def _course(quantiles: Float[np.ndarray, "draw quantile point"]) -> Course:

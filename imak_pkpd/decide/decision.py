@@ -12,17 +12,19 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
 from imak_pkpd.choice import DecisionBlock
-from imak_pkpd.decide.courses import Courses, courses
+from imak_pkpd.decide.courses import Courses, courses, traced_courses
 from imak_pkpd.decide.designs import Treated, layouts, shown_amounts, treated
 from imak_pkpd.decide.draws import thinned
 from imak_pkpd.decide.evaluate import (
     Batch,
     Check,
     Evaluated,
+    Program,
     batches,
     check_by,
     evaluate,
@@ -72,18 +74,26 @@ class DoseDecision:
 
 
 class Part(NamedTuple):
-    """One layout with its batches."""
+    """One layout with its batches, and the program that solves one of them (None: not
+    compiled yet)."""
 
     made: Treated
     some: Sequence[Batch]
+    program: Program | None = None
 
     def at(self, sites: Sites) -> "Part":
-        """The same at other draws, each on steps of its own."""
-        return Part(self.made, batches(self.made, self.made.block, sites))
+        """The same at other draws, each on steps of its own: by the same program where
+        no draw asks for more steps than it has room for."""
+        room = self.some[0].meshes.nodes
+        some = batches(self.made, self.made.block, sites, room)
+        fits = some[0].meshes.nodes == room
+        return Part(self.made, some, self.program if fits else None)
 
     def surer(self) -> "Part":
         """The same, with shorter steps where patients are lost."""
-        return Part(self.made, with_shorter_steps(self.made, self.some))
+        return self._replace(
+            some=with_shorter_steps(self.made, self.some, self.program)
+        )
 
 
 def decide(
@@ -98,9 +108,10 @@ def decide(
     parts = list(parts_of(spec, block, model, sites, stage))
     shown = shown_amounts(block)
     optimum = None
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        ahead = _compiling(beside, block, parts)
-        parts = [part.surer() for part in parts]
+    with ThreadPoolExecutor(1) as first, ThreadPoolExecutor(1) as beside:
+        ahead = _compiling(first, beside, block, parts)
+        pairs = zip(parts, ahead.rows, strict=True)
+        parts = [part._replace(program=rows.result()).surer() for part, rows in pairs]
         many = list(_evaluated(parts, [shown] * len(parts), stage))
         if block.free:
             part, start = _start(Table(block, many, seen), parts)
@@ -111,39 +122,57 @@ def decide(
             many += _evaluated([part], [rounded], stage)
         table = Table(block, many, seen)
         stage("checking the solver")
-        pairs = zip(ahead.checks, many, strict=False)
-        error = max(solver_error(c, found, f.result()) for (c, f), found in pairs)
+        checked = zip(ahead.checks, many, strict=False)
+        error = max(solver_error(c, found, f.result()) for (c, f), found in checked)
     drawn = thinned(sites, block.draws * block.batches)
     made = _decision(table, optimum, error, spec, model, drawn, parts)
-    return replace(made, courses=_courses(table, parts, made.chosen))
+    program = None if ahead.courses is None else ahead.courses.result()
+    return replace(made, courses=_courses(table, parts, made.chosen, program))
 
 
 class _Ahead(NamedTuple):
-    """Programs that are being compiled: of the slopes, and of each layout's check."""
+    """Programs that are being compiled: of each layout's table, of the slopes, of each
+    layout's check, and of the courses."""
 
+    rows: "Sequence[Future[Any]]"
     slopes: "Future[Any] | None"
     checks: "Sequence[tuple[Check, Future[Any]]]"
+    courses: "Future[Any] | None"
 
 
 def _compiling(
-    beside: ThreadPoolExecutor, block: DecisionBlock, parts: Sequence[Part]
+    first: ThreadPoolExecutor,
+    beside: ThreadPoolExecutor,
+    block: DecisionBlock,
+    parts: Sequence[Part],
 ) -> _Ahead:
-    """What is needed after the table, compiled on one core while that is made.
+    """All programs, compiled while the next ones are traced: those of the table in
+    `first`, and in `beside`, one after the other, what is needed after the table.
 
-    Slopes only of a single layout: of several it is not known yet which is wanted.
+    Slopes, which take longest, begin; they and courses only of a single layout: of
+    several it is not known yet which is wanted.
     """
-    found = None
-    if block.free and len(parts) == 1:
-        made, some = parts[0]
-        found = beside.submit(traced_slopes(made, some).compile)
-    checks = [check_by(part.made, part.some, REFERENCE) for part in parts]
-    return _Ahead(
-        found,
-        [(c, beside.submit(traced_rows(c.made, c.few).compile)) for c in checks],
-    )
+
+    def compiled(traced: jax.stages.Lowered) -> "Future[Any]":
+        return beside.submit(traced.compile)
+
+    made, some, _ = parts[0]
+    single = len(parts) == 1
+    slopes = compiled(traced_slopes(made, some)) if block.free and single else None
+    rows = [first.submit(traced_rows(p.made, p.some[0]).compile) for p in parts]
+    every = [check_by(part.made, part.some, REFERENCE) for part in parts]
+    checks = [(each, compiled(traced_rows(each.made, each.few))) for each in every]
+    shown = single and block.show
+    courses = compiled(traced_courses(made, some[0], block.show)) if shown else None
+    return _Ahead(rows, slopes, checks, courses)
 
 
-def _courses(table: Table, parts: Sequence[Part], chosen: int | None) -> Courses | None:
+def _courses(
+    table: Table,
+    parts: Sequence[Part],
+    chosen: int | None,
+    program: Program | None,
+) -> Courses | None:
     """Of the chosen design, with the least and the largest amounts at its sides."""
     if chosen is None or not table.block.show:
         return None
@@ -151,7 +180,7 @@ def _courses(table: Table, parts: Sequence[Part], chosen: int | None) -> Courses
     part = next(each for each in parts if each.made.layout == row.layout)
     shown = shown_amounts(table.block)
     three = np.array([shown.min(0), [*row.amounts.values()], shown.max(0)])
-    return courses(part.made, part.some[0], three, table.block.show)
+    return courses(part.made, part.some[0], three, table.block.show, program)
 
 
 def table_with(
@@ -210,7 +239,7 @@ def _evaluated(
         stage(f"designs: {done} of {total} batches")
 
     for part, own in zip(parts, amounts, strict=True):
-        yield evaluate(part.made, part.some, own, advance)
+        yield evaluate(part.made, part.some, own, advance, part.program)
 
 
 def _start(table: Table, parts: Sequence[Part]) -> tuple[Part, Amounts]:

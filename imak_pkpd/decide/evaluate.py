@@ -72,11 +72,17 @@ class Evaluated:
 
 
 def batches(
-    made: Treated, block: DecisionBlock, sites: Mapping[str, np.ndarray]
+    made: Treated,
+    block: DecisionBlock,
+    sites: Mapping[str, np.ndarray],
+    room: int = 0,
 ) -> list[Batch]:
-    """So many draws in their order for every batch, and its own quasi-random points."""
+    """So many draws in their order for every batch, and its own quasi-random points.
+
+    Meshes have `room` nodes, or more where a draw needs them.
+    """
     drawn = thinned(sites, block.draws * block.batches)
-    everything = drawn, own_meshes(made, drawn)
+    everything = drawn, own_meshes(made, drawn, room)
     found = []
     for number in range(block.batches):
         own = slice(number * block.draws, (number + 1) * block.draws)
@@ -85,14 +91,17 @@ def batches(
     return found
 
 
-def with_shorter_steps(made: Treated, some: Sequence[Batch]) -> list[Batch]:
+def with_shorter_steps(
+    made: Treated, some: Sequence[Batch], program: Program | None = None
+) -> list[Batch]:
     """The batches with half as long steps at draws that lose a patient at the highest
     amounts: pilots did not show how fast patients can be there.
 
     Patients lost for their steps alone would make designs inadmissible.
     """
     highest = between(made.block, 1.0)
-    found = _solved(by_draw(made, _row), [(batch, highest) for batch in some])
+    run = program or by_draw(made, _row)
+    found = _solved(run, [(batch, highest) for batch in some])
     lost = np.concatenate([each["failed"] > 0 for each in found])
     every = [batch.meshes for batch in some]
     meshes = jax.tree.map(lambda *leaves: np.concatenate(leaves), *every)
@@ -217,21 +226,41 @@ def _slopes(
     counts as one who could not be. `lost` are all the others.
     """
 
-    def numbers(logs: Array) -> tuple[Numbers, tuple[Numbers, Array]]:
+    def numbers(logs: Array) -> tuple[Numbers, Array]:
         given = jnp.exp(logs)
         values, failed = patients_of(there, sites, given)
         aims = {
             name: jnp.broadcast_to(row, failed.shape)
             for name, row in aims_of(there, values, given, soft=True).items()
         }
-        return aims, (aims, failed)
+        return aims, failed
 
-    by_log, (aims, failed) = jax.jacfwd(numbers, has_aux=True)(jnp.log(amounts))
+    aims, by_log, failed = _with_slopes(numbers, jnp.log(amounts))
     for steep in by_log.values():
         failed |= ~jnp.all(jnp.isfinite(steep), axis=-1)
     lost = lost | failed
     slopes = {f"slope {name}": steep for name, steep in by_log.items()}
     return {**mean_of(aims, lost), **mean_of(slopes, lost), "lost": lost}
+
+
+def _with_slopes(
+    numbers: Callable[[Array], tuple[Numbers, Array]], logs: Float[Array, " dose"]
+) -> tuple[Numbers, Numbers, Array]:
+    """Numbers [patient], their derivatives [patient, dose], and who failed.
+
+    One amount is one direction: without a batch of them a fifth less to compile.
+    """
+    if len(logs) == 1:
+        one = jnp.ones_like(logs)
+        aims, by, failed = jax.jvp(numbers, (logs,), (one,), has_aux=True)
+        return aims, {name: slope[:, None] for name, slope in by.items()}, failed
+
+    def with_aims(logs: Array) -> tuple[Numbers, tuple[Numbers, Array]]:
+        aims, failed = numbers(logs)
+        return aims, (aims, failed)
+
+    by_log, (aims, failed) = jax.jacfwd(with_aims, has_aux=True)(logs)
+    return aims, by_log, failed
 
 
 def patients_of(

@@ -10,20 +10,24 @@ import jax
 import numpy as np
 from jaxtyping import Bool
 
+from imak_pkpd.data.padding import bucket
 from imak_pkpd.data.schedule import Schedule
 from imak_pkpd.decide.designs import Treated
 from imak_pkpd.fit.virtual import SHARE
 from imak_pkpd.solve.calibrate import Need, needs, sub_steps
-from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
+from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing, padded
 
+SPARE = 1.1  # nodes, by those that are needed
 ENDS = (0.0, 1.0)  # the lowest and the highest amounts: each is fastest somewhere
 
 
-def own_meshes(made: Treated, sites: Mapping[str, np.ndarray]) -> Mesh:
+def own_meshes(made: Treated, sites: Mapping[str, np.ndarray], room: int = 0) -> Mesh:
     """The steps of all patients at each of these draws, leaves [draw, node].
 
     They are what the first patients ask for at both ends of the amounts. A draw at
-    which one of them is not solved on the steps of `made` keeps those.
+    which one of them is not solved on the steps of `made` keeps those. Where `room` is
+    0 there are a tenth more nodes than asked for: padding costs nothing where a draw
+    is solved alone, and is where another fit's draws find room.
     """
     dosing, cohort = declared_dosing(made.cohort.model), made.cohort
     pilots = made.first_patients(sites, ENDS)
@@ -34,7 +38,8 @@ def own_meshes(made: Treated, sites: Mapping[str, np.ndarray]) -> Mesh:
     events = np.unique(build_mesh(alike, dosing).clock)
     shared = np.unique(np.asarray(cohort.mesh.clock))
     steps = [_steps(_of_draw(found, draw), events, shared) for draw in range(draws)]
-    return build_mesh(alike, dosing, steps)
+    mesh = build_mesh(alike, dosing, steps)
+    return padded(mesh, room or bucket(round(SPARE * mesh.nodes)))
 
 
 def _alike(made: Treated, draws: int) -> Schedule:
@@ -58,7 +63,7 @@ def halved(made: Treated, meshes: Mesh, which: Bool[np.ndarray, " draw"]) -> Mes
     fits = [len(steps) <= room for steps in finer]
     rows = zip(own, finer, which & np.array(fits), strict=True)
     steps = [halves if those else before for before, halves, those in rows]
-    return build_mesh(alike, dosing, steps)
+    return padded(build_mesh(alike, dosing, steps), meshes.nodes)
 
 
 def _steps(need: Need, events: np.ndarray, shared: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 import jax
@@ -27,6 +28,7 @@ Call = Callable[[Any, Any, Inputs], Any]
 """A use of one method: (model, any scalar, inputs) -> what the method returns."""
 
 
+@lru_cache(maxsize=64)  # a family of fits has one model
 def check(model: type[AnyModel]) -> None:
     """Nothing for a sound class, else a ValueError of one sentence that names it."""
     _check_declarations(model)

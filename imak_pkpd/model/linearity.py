@@ -6,9 +6,10 @@ Closed forms would be silently wrong otherwise.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from imak_pkpd.model.abstract import AbstractLinear, AbstractModel, Inputs
 from imak_pkpd.model.dependence import reads
@@ -107,10 +108,14 @@ def _tried(model: type[AbstractModel]) -> _Tried:
     made: Any = model(**values)
     kind = type(made.initial(inputs))
 
-    def rates(t: float, state: States) -> States:
-        return np.array([float(r) for r in made.rates(t, kind(*state), inputs)])
+    @jax.jit
+    def rates(t: float, state: States) -> Array:
+        found = made.rates(t, kind(*state), inputs)
+        return jnp.stack([jnp.asarray(rate, float) for rate in found])
 
-    return _Tried(kind._fields, rates, _read(model))
+    return _Tried(
+        kind._fields, lambda t, state: np.asarray(rates(t, state)), _read(model)
+    )
 
 
 def _read(model: type[AbstractModel]) -> dict[str, frozenset[str]]:
