@@ -30,12 +30,12 @@ from imak_pkpd.decide.evaluate import (
     evaluate,
     solver_error,
     traced_rows,
-    traced_slopes,
     with_shorter_steps,
 )
 from imak_pkpd.decide.first_guess import first_guess
 from imak_pkpd.decide.optimum import Optimum, best_amounts
 from imak_pkpd.decide.sensitivity import Otherwise, other_priors, other_utilities
+from imak_pkpd.decide.slopes import traced_slopes
 from imak_pkpd.decide.table import Row, Table
 from imak_pkpd.fit.spec import FitSpec
 from imak_pkpd.fit.weighting import REFERENCE

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from imak_pkpd.choice import DecisionBlock
 from imak_pkpd.data.schedule import Schedule
@@ -101,7 +101,7 @@ def with_shorter_steps(
     """
     highest = between(made.block, 1.0)
     run = program or by_draw(made, _row)
-    found = _solved(run, [(batch, highest) for batch in some])
+    found = solved_by(run, [(batch, highest) for batch in some])
     lost = np.concatenate([each["failed"] > 0 for each in found])
     every = [batch.meshes for batch in some]
     meshes = jax.tree.map(lambda *leaves: np.concatenate(leaves), *every)
@@ -129,7 +129,7 @@ def evaluate(
     """
     run = program or by_draw(made, _row)
     asked = [(batch, jnp.asarray(row)) for batch in some for row in amounts]
-    found = _solved(run, asked, advance)
+    found = solved_by(run, asked, advance)
     shape = (len(some), len(amounts))
     stacked = {
         name: np.stack([each[name] for each in found]).reshape(*shape, -1)
@@ -156,7 +156,7 @@ def traced_rows(made: Treated, batch: Batch) -> jax.stages.Lowered:
     return by_draw(made, _row).lower(batch, jnp.ones(len(made.block.amount)))
 
 
-def _solved(
+def solved_by(
     run: Program,
     asked: Sequence[tuple],
     advance: Callable[[int], None] = lambda solved: None,
@@ -215,52 +215,6 @@ def _row(there: Treated, sites: Mapping[str, Array], amounts: Array) -> Numbers:
         if not name.endswith("_outcome")
     }
     return {**means, **spread}
-
-
-def _slopes(
-    there: Treated, sites: Mapping[str, Array], amounts: Array, lost: Array
-) -> Numbers:
-    """Utility and limits, and their derivatives by the logarithms of the amounts.
-
-    Of the patients who are not `lost` and can be solved; one who has no derivative
-    counts as one who could not be. `lost` are all the others.
-    """
-
-    def numbers(logs: Array) -> tuple[Numbers, Array]:
-        given = jnp.exp(logs)
-        values, failed = patients_of(there, sites, given)
-        aims = {
-            name: jnp.broadcast_to(row, failed.shape)
-            for name, row in aims_of(there, values, given, soft=True).items()
-        }
-        return aims, failed
-
-    aims, by_log, failed = _with_slopes(numbers, jnp.log(amounts))
-    for steep in by_log.values():
-        failed |= ~jnp.all(jnp.isfinite(steep), axis=-1)
-    lost = lost | failed
-    slopes = {f"slope {name}": steep for name, steep in by_log.items()}
-    return {**mean_of(aims, lost), **mean_of(slopes, lost), "lost": lost}
-
-
-def _with_slopes(
-    numbers: Callable[[Array], tuple[Numbers, Array]], logs: Float[Array, " dose"]
-) -> tuple[Numbers, Numbers, Array]:
-    """Numbers [patient], their derivatives [patient, dose], and who failed.
-
-    One amount is one direction: without a batch of them a fifth less to compile.
-    """
-    if len(logs) == 1:
-        one = jnp.ones_like(logs)
-        aims, by, failed = jax.jvp(numbers, (logs,), (one,), has_aux=True)
-        return aims, {name: slope[:, None] for name, slope in by.items()}, failed
-
-    def with_aims(logs: Array) -> tuple[Numbers, tuple[Numbers, Array]]:
-        aims, failed = numbers(logs)
-        return aims, (aims, failed)
-
-    by_log, (aims, failed) = jax.jacfwd(with_aims, has_aux=True)(logs)
-    return aims, by_log, failed
 
 
 def patients_of(
@@ -349,44 +303,6 @@ def limited(block: DecisionBlock, name: str, values: Numbers, soft: bool) -> Arr
     width = SOFT * limit.later_than
     share = jax.nn.sigmoid(late / width) if soft else (late > 0).astype(float)
     return jnp.where(open_still, 1.0, jnp.where(crossed, share, 0.0))
-
-
-class Slopes(NamedTuple):
-    """Utility, limits and slopes of one design, the mean of every batch, and who was
-    left out of it."""
-
-    means: Mapping[str, Float[np.ndarray, "batch ..."]]
-    lost: Bool[np.ndarray, "batch draw patient"]
-
-
-def slopes(
-    made: Treated,
-    some: Sequence[Batch],
-    amounts: Float[np.ndarray, " dose"],
-    lost: Bool[np.ndarray, "batch draw patient"],
-    program: Program | None = None,
-) -> Slopes:
-    """Of the patients who are not `lost` already and can be solved.
-
-    `program` is that of `traced_slopes`, where it is compiled already.
-    """
-    asked = [(b, jnp.asarray(amounts), own) for b, own in zip(some, lost, strict=True)]
-    found = _solved(program or by_draw(made, _slopes), asked)
-    out = np.stack([each.pop("lost") for each in found])
-    means = {n: np.stack([each[n].mean(0) for each in found]) for n in found[0]}
-    return Slopes(means, out)
-
-
-def traced_slopes(made: Treated, some: Sequence[Batch]) -> jax.stages.Lowered:
-    """The program of `slopes`; see `traced_rows`."""
-    amounts = jnp.ones(len(made.block.amount))
-    return by_draw(made, _slopes).lower(some[0], amounts, nobody(some)[0])
-
-
-def nobody(some: Sequence[Batch]) -> Bool[np.ndarray, "batch draw patient"]:
-    """That no patient of these batches is lost."""
-    draws = len(next(iter(some[0].sites.values())))
-    return np.zeros((len(some), draws, some[0].schedule.subjects), bool)
 
 
 class Check(NamedTuple):

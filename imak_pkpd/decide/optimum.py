@@ -13,7 +13,8 @@ from jaxtyping import Float
 from scipy.optimize import minimize
 
 from imak_pkpd.decide.designs import Treated
-from imak_pkpd.decide.evaluate import Batch, Program, nobody, slopes
+from imak_pkpd.decide.evaluate import Batch, Program
+from imak_pkpd.decide.slopes import nobody, slopes
 
 ACCURACY = 1e-14  # of the utility: SciPy stops where a step gains less,
 BINDS = 1e-6  # a limit or a bound so near is taken as binding

@@ -9,8 +9,9 @@ from scipy import stats
 
 from imak_pkpd.choice import LimitBlock
 from imak_pkpd.decide.designs import Treated
-from imak_pkpd.decide.evaluate import Batch, batches, evaluate, nobody, slopes
+from imak_pkpd.decide.evaluate import Batch, batches, evaluate
 from imak_pkpd.decide.optimum import Search, _refuse_no_number, best_amounts
+from imak_pkpd.decide.slopes import nobody, slopes
 from tests.decide.toy import MODEL, responses, toy, toy_sites
 
 CHOICE = """
