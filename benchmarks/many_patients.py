@@ -93,8 +93,9 @@ def placed(options: argparse.Namespace) -> Row:
     start = meshed.start
     assert start.mode is not None
     widths = np.sqrt(np.sum(np.atleast_2d(start.scale) ** 2, axis=1))
+    method = {"method": meshed.method}
     own = {"draw_mode": start.mode.position, "draw_width": widths}
-    np.savez(options.mesh, **mesh_arrays(meshed.meshes.patients), **own)
+    np.savez(options.mesh, **method, **mesh_arrays(meshed.meshes.patients), **own)
     return {}
 
 
@@ -104,6 +105,7 @@ def copied_problem(options: argparse.Namespace, copies: int) -> tuple[Any, Any]:
     import jax.numpy as jnp
     from ours import read, stored_mesh
 
+    from imak_pkpd.fit.meshes import with_method
     from imak_pkpd.fit.posterior import effect_forms, population_model
     from imak_pkpd.fit.target import target
 
@@ -113,9 +115,9 @@ def copied_problem(options: argparse.Namespace, copies: int) -> tuple[Any, Any]:
             Path(folder) / "data" / IMAK_5.data, index=False
         )
         problem = read(Path(folder), IMAK_5)
-    mesh = jax.tree.map(
-        lambda rows: np.tile(rows, (copies, 1)), stored_mesh(options.mesh)
-    )
+    one, method = stored_mesh(options.mesh)
+    problem = with_method(problem, method)
+    mesh = jax.tree.map(lambda rows: np.tile(rows, (copies, 1)), one)
     args = jax.tree.map(jnp.asarray, (problem.schedule, mesh))
     forms = effect_forms(problem.spec, problem.schedule)
     return target(population_model(problem.spec, problem.model, forms), args), args

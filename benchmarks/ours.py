@@ -18,7 +18,12 @@ from problems import BenchProblem
 from start import OMEGA, StartValues, start_values, without_effects
 
 from imak_pkpd.fit.explain import explain_start
-from imak_pkpd.fit.meshes import event_mesh, mesh_arrays, mesh_from_arrays
+from imak_pkpd.fit.meshes import (
+    event_mesh,
+    mesh_arrays,
+    mesh_from_arrays,
+    with_method,
+)
 from imak_pkpd.fit.meshing import Meshed, laplace_draws, make_meshes
 from imak_pkpd.fit.posterior import effect_forms, population_model, unsolved
 from imak_pkpd.fit.problem import Problem, read_problem
@@ -51,7 +56,8 @@ def place_mesh(peers: Path, bench: BenchProblem, file: Path) -> dict[str, Any]:
     mesh, certificate = meshed.meshes.patients, meshed.certificate
     assert mesh is not None
     assert certificate is not None
-    np.savez(file, **mesh_arrays(mesh), **peer_draws(problem, meshed, bench))
+    made = {"method": meshed.method, **mesh_arrays(mesh)}
+    np.savez(file, **made, **peer_draws(problem, meshed, bench))
     steps = np.diff(np.asarray(mesh.clock)) > 0
     return {
         "error": certificate.p99,
@@ -88,7 +94,11 @@ def ours(
     With the `method` "closed" no mesh is needed.
     """
     problem = read(peers, bench, method)
-    mesh = event_mesh(problem) if method == "closed" else stored_mesh(file)
+    if method == "closed":
+        mesh = event_mesh(problem)
+    else:
+        mesh, chosen = stored_mesh(file)
+        problem = with_method(problem, chosen)
     forms = effect_forms(problem.spec, problem.schedule)
     args = jax.tree.map(jnp.asarray, (problem.schedule, mesh))
     flat = target(population_model(problem.spec, problem.model, forms), args)
@@ -102,11 +112,12 @@ def ours(
     return timing._asdict() | found
 
 
-def stored_mesh(file: Path) -> Mesh:
-    """The mesh that `place_mesh` wrote."""
+def stored_mesh(file: Path) -> tuple[Mesh, str]:
+    """The mesh that `place_mesh` wrote, and the method that crosses it."""
     with np.load(file) as arrays:
         kept = {n: v for n, v in arrays.items() if not n.startswith("draw_")}
-    return mesh_from_arrays(kept)
+    method = str(kept.pop("method"))
+    return mesh_from_arrays(kept), method
 
 
 def constant(problem: Problem, bench: BenchProblem) -> float:
