@@ -93,9 +93,12 @@ def placed(options: argparse.Namespace) -> Row:
     start = meshed.start
     assert start.mode is not None
     widths = np.sqrt(np.sum(np.atleast_2d(start.scale) ** 2, axis=1))
-    method = {"method": meshed.method}
-    own = {"draw_mode": start.mode.position, "draw_width": widths}
-    np.savez(options.mesh, **method, **mesh_arrays(meshed.meshes.patients), **own)
+    own = {
+        "method": meshed.method,
+        "draw_mode": start.mode.position,
+        "draw_width": widths,
+    }
+    np.savez(options.mesh, **mesh_arrays(meshed.meshes.patients), **own)
     return {}
 
 

@@ -51,7 +51,7 @@ def slopes(
 
 
 def traced_slopes(made: Treated, some: Sequence[Batch]) -> jax.stages.Lowered:
-    """The program of `slopes`; see `traced_rows`."""
+    """The program of `slopes`; see `evaluate.traced_rows`."""
     amounts = jnp.ones(len(made.block.amount))
     return by_draw(made, _slopes).lower(some[0], amounts, nobody(some)[0])
 
