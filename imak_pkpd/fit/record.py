@@ -5,6 +5,7 @@ Times are ISO 8601 in UTC; paths are absolute; hashes are SHA-256.
 
 import getpass
 import platform
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -144,9 +145,10 @@ def now() -> str:
 
 
 def _identifier(start: str, *parts: object) -> str:
-    """`<time>-<hash>`: the hash tells runs of one second apart by their content."""
+    """`<time>-<hash>`: the hash, of content and clock, tells runs of one second apart."""
     moment = datetime.fromisoformat(start).strftime("%Y%m%dT%H%M%S")
-    return f"{moment}-{hash_text(repr(parts))[:8]}"  # 32 bits: runs of one second
+    content = repr((*parts, time.time_ns()))  # a fit may run twice in a second
+    return f"{moment}-{hash_text(content)[:8]}"  # 32 bits: runs of one second
 
 
 def _user() -> str:

@@ -72,6 +72,11 @@ def test_the_same_moment_and_content_do_not_overwrite(project: Path) -> None:
         create_run(once, project / "runs")
 
 
+def test_the_same_fit_may_run_twice_in_a_second(project: Path) -> None:
+    made = {create_run(record(project), project / "runs") for _ in range(3)}
+    assert len(made) == 3
+
+
 @pytest.mark.parametrize("content", [{}, {"run.json": "{}"}, {"notes.txt": "mine"}])
 def test_out_takes_an_empty_folder_and_refuses_a_full_one(
     project: Path, content: dict[str, str]
