@@ -33,7 +33,8 @@ from imak_pkpd.fit.spec import read_fit  # noqa: E402
 from imak_pkpd.solve.calibrate import calibrate  # noqa: E402
 from imak_pkpd.solve.mesh import Mesh, declared_dosing  # noqa: E402
 from imak_pkpd.solve.shared import with_shared  # noqa: E402
-from imak_pkpd.solve.stepper import AbstractStepper, Adaptive, Explicit  # noqa: E402
+from imak_pkpd.solve.split import Split  # noqa: E402
+from imak_pkpd.solve.stepper import AbstractStepper, Adaptive  # noqa: E402
 from imak_pkpd.solve.trajectory import predict  # noqa: E402
 
 HERE = Path(__file__).parent
@@ -97,7 +98,7 @@ def ours(patients: int) -> float:
     some = parameters(PILOTS)
     mesh, error = accurate_mesh(problem, some)
     steps = int((np.diff(np.asarray(mesh.clock)[0]) > 0).sum())
-    run = jax.jit(blocks(problem, mesh, Explicit()))
+    run = jax.jit(blocks(problem, mesh, Split()))
     found = per_cpu_second(run, parameters(-(-patients // BLOCK)))
     print(f"{'imak_pkpd':16s} {found:10.0f}  {steps} steps, log error {error:.1g}")
     return found
@@ -145,8 +146,8 @@ def accurate_mesh(problem: Problem, some: Parameters) -> tuple[Mesh, float]:
     ]
     dosing = declared_dosing(problem.model)
     for tolerance in TOLERANCES:
-        mesh = calibrate(pilots, problem.schedule, dosing, tolerance, share=1.0)
-        found = jax.jit(blocks(problem, mesh, Explicit()))(some)
+        mesh = calibrate(pilots, problem.schedule, dosing, tolerance, Split(), 1.0)
+        found = jax.jit(blocks(problem, mesh, Split()))(some)
         error = float(jnp.max(jnp.abs(found - exact)))
         if error <= LIMIT:
             break

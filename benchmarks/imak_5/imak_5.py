@@ -32,6 +32,7 @@ class Imak5(AbstractModel):
     time = "day"
     doses = {"cells": "cells/uL", "il2": "MIU"}
     outputs = {"donor": "cells/uL", "host": "cells/uL", "tumour": "mm3"}
+    forcing = (("infused",), ("il2",))  # the fastest rates: their decay asks for steps
 
     rho: Scalar = parameter("1/day", "maximal expansion rate")
     dlt: Scalar = parameter("1/day", "death rate of donor cells")

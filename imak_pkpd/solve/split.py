@@ -10,7 +10,9 @@ decay. What no other state reads comes last (`follow`), by quarters of the step.
 For simulation on a mesh of its own: `Explicit` takes the same model in one piece.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import diffrax
@@ -22,7 +24,7 @@ from jaxtyping import Array, Float
 from imak_pkpd.model import AbstractModel
 from imak_pkpd.solve.curve import Segments, inside
 from imak_pkpd.solve.stepper import OK, TSIT5, AbstractStepper, Crossing, Step, Time
-from imak_pkpd.solve.tableau import Field, Vector, explicit_step
+from imak_pkpd.solve.tableau import Field, Fields, Vector, explicit_step
 
 TINY = 1e-140
 """The smallest population with a logarithm: nothing stays nothing. Its square, which a
@@ -69,14 +71,18 @@ class Split(AbstractStepper):
         rates = crossing.model.rates(t, start, crossing.inputs(t))
         parts = parts_of(crossing.model, start, rates)
         drugs = _drugs(crossing, t, start, parts)
-        field = _field(crossing, t, start, parts, drugs)
+        fields = _fields(crossing, t, start, parts, drugs)
         first = _packed(start, parts)
         slope = _slope(start, rates, parts, jnp.zeros_like(h))
-        moved = explicit_step(self.solver.tableau, field, t, first, h, slope)
+        moved = explicit_step(self.solver.tableau, fields, t, first, h, slope)
         path = Segments(t, h, first, slope, moved.state, moved.slopes[-1])
 
         def state_at(part: float) -> Any:
-            dt, body = part * h, inside(path, jnp.asarray(part))
+            whole = part == PIECES[-1]
+            dt, body = (
+                part * h,
+                moved.state if whole else inside(path, jnp.asarray(part)),
+            )
             return start._replace(**_unpacked(body, start, parts, dt), **drugs(dt))
 
         # In between only what follows asks for: the end is enough without.
@@ -96,7 +102,8 @@ class Split(AbstractStepper):
         rates = crossing.model.rates(t, start, crossing.inputs(t))
         parts = parts_of(crossing.model, start, rates)
         drugs = _drugs(crossing, t, start, parts)
-        return _field(crossing, t, start, parts, drugs), _packed(start, parts)
+        fields = _fields(crossing, t, start, parts, drugs)
+        return lambda at, u: fields(at[None])[0](u), _packed(start, parts)
 
 
 def declares_parts(model: type[AbstractModel]) -> bool:
@@ -178,16 +185,29 @@ def _filled(loss: Scalar, dt: Time) -> Scalar:
     return dt * jnp.where(some, -jnp.expm1(-x) / jnp.where(some, x, 1.0), 1.0 - x / 2)
 
 
-def _field(crossing: Crossing, t: Time, start: Any, parts: Parts, drugs: Any) -> Field:
-    """d/dt of the packed body, with the drugs of that time."""
+def _fields(
+    crossing: Crossing, t: Time, start: Any, parts: Parts, drugs: Any
+) -> Fields:
+    """d/dt of the packed body at each of some times, with the drugs of that time.
 
-    def field(at: Time, u: Vector) -> Vector:
-        dt = at - t
-        state = start._replace(**_unpacked(u, start, parts, dt), **drugs(dt))
-        rates = crossing.model.rates(at, state, crossing.inputs(at))
-        return _slope(state, rates, parts, dt)
+    The drugs of all of them are computed together: one loop over all exponentials.
+    """
 
-    return field
+    def fields(times: Float[Array, " time"]) -> list[Callable[[Vector], Vector]]:
+        passed = times - t
+        there = jax.vmap(drugs)(passed)
+
+        def field(stage: int, u: Vector) -> Vector:
+            dt, drug = passed[stage], jax.tree.map(itemgetter(stage), there)
+            state = start._replace(**_unpacked(u, start, parts, dt), **drug)
+            rates = crossing.model.rates(
+                times[stage], state, crossing.inputs(times[stage])
+            )
+            return _slope(state, rates, parts, dt)
+
+        return [partial(field, stage) for stage in range(len(times))]
+
+    return fields
 
 
 def _slope(state: Any, rates: Any, parts: Parts, dt: Time) -> Vector:

@@ -11,6 +11,7 @@ Each is called for one subject and returns a `Step`.
 import abc
 import dataclasses
 import math
+from functools import partial
 from typing import Any, NamedTuple
 
 import diffrax
@@ -111,7 +112,8 @@ class Explicit(AbstractStepper):
     steps = TSIT5
 
     def __call__(self, crossing: Crossing, t: Time, y: Vector, h: Time) -> Step:
-        moved = explicit_step(self.solver.tableau, crossing.field, t, y, h)
+        fields = lambda times: [partial(crossing.field, at) for at in times]  # noqa: E731
+        moved = explicit_step(self.solver.tableau, fields, t, y, h)
         return Step(moved.state, moved.error, OK())
 
 

@@ -9,10 +9,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 Vector = Float[Array, " state"]
 Field = Callable[[Float[Array, ""], Vector], Vector]
+Fields = Callable[[Float[Array, " time"]], list[Callable[[Vector], Vector]]]
+"""The field at each of some times: what follows from times alone is computed once."""
 
 
 class Moved(NamedTuple):
@@ -29,7 +32,7 @@ class Moved(NamedTuple):
 
 def explicit_step(
     tableau: Any,
-    field: Field,
+    fields: Fields,
     t: Float[Array, ""],
     y: Vector,
     h: Float[Array, ""],
@@ -38,16 +41,21 @@ def explicit_step(
     """One step from y at t over h; `first` is the slope there, where it is known."""
     # In reverse each slope is computed anew from its stage: to keep its parts from the
     # way there would compile a fifth more (imak-5) and run no faster.
-    field = jax.checkpoint(field)
-    slopes = [field(t, y) if first is None else first]
-    for node, row in zip(tableau.c, tableau.a_lower, strict=True):
+    begin, *at = [jax.checkpoint(each) for each in fields(t + h * _nodes(tableau))]
+    slopes = [begin(y) if first is None else first]
+    for field, row in zip(at, tableau.a_lower, strict=True):
         stage = _kept(y + h * _combine(row, slopes))
-        slopes.append(field(t + node * h, stage))
+        slopes.append(field(stage))
     return Moved(
         y + h * _combine(tableau.b_sol, slopes),
         h * _combine(tableau.b_error, slopes),
         slopes,
     )
+
+
+def _nodes(tableau: Any) -> Float[np.ndarray, " stage"]:
+    """The times of the stages, in steps."""
+    return np.concatenate([[0.0], tableau.c])
 
 
 def _kept(vector: Vector) -> Vector:
