@@ -181,6 +181,7 @@ def peak_mb() -> float:
 
 def fit(options: argparse.Namespace) -> Row:
     """Two chains of all patients, in threads; time that compiling took is left out."""
+    from imak_pkpd.fit.bend import straight
     from imak_pkpd.fit.estimation import EstimationBlock
     from imak_pkpd.fit.sample import sample
     from imak_pkpd.fit.start import Start
@@ -189,7 +190,7 @@ def fit(options: argparse.Namespace) -> Row:
     position, scale = start_of(options, made, options.copies)
     rng = np.random.default_rng(1)
     noise = 0.1 * rng.standard_normal((2, made.size))  # near the mode: a short warm-up
-    start = Start(position + scale * noise, scale, ())
+    start = Start(position + scale * noise, scale, straight(made.size), ())
     asked = EstimationBlock(
         chains=2, warmup=20, draws=options.draws, max_tree_depth=options.depth
     )

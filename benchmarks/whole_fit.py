@@ -42,6 +42,7 @@ def one_fit(asked: argparse.Namespace, folder: Path, run: str) -> dict[str, Any]
     for name in ("chains", "warmup", "draws", "seed"):
         command += [f"--{name}", str(getattr(asked, name))]
     environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # no user compiles at each start
     begun, cpu = time.monotonic(), children_cpu()
     process = subprocess.Popen(
         [*command, "--out", run],

@@ -24,7 +24,6 @@ def fit(
 ) -> None:
     """Sample the posterior of FIT into a new run folder."""
     from imak_pkpd.cli.bar import progress_bar
-    from imak_pkpd.cli.finish import finish
     from imak_pkpd.cli.jax_settings import prepare_jax
     from imak_pkpd.cli.screen import console
     from imak_pkpd.fit.evidence_fit import begin_evidence, run_evidence
@@ -43,10 +42,17 @@ def fit(
         spec, model, folder = begin_evidence(spec, RUNS, out, overrides, command)
         with reported(folder), progress_bar(console(stderr=as_json)) as progress:
             run_evidence(spec, model, folder, progress)
-        finish(folder, as_json)
+        _finish(folder, as_json)
         return
     with resumable():
         problem, folder = begin(spec, RUNS, out, overrides, command)
         with reported(folder), progress_bar(console(stderr=as_json)) as progress:
             run(problem, folder, progress)
+    _finish(folder, as_json)
+
+
+def _finish(folder: Path, as_json: bool) -> None:
+    # Pictures and tables are imported after the last draw: the first need not wait.
+    from imak_pkpd.cli.finish import finish
+
     finish(folder, as_json)

@@ -98,6 +98,9 @@ def drawing(
         draw(canvas)
         if synthetic:
             _stamp(canvas)
+        # Laid out here, once: `savefig` would draw all of it twice for that.
+        canvas.get_layout_engine().execute(canvas)
+        canvas.set_layout_engine("none")
         text = io.StringIO()
         canvas.savefig(text, format="svg", metadata={"Date": None})
     return text.getvalue()

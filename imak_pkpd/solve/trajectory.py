@@ -5,6 +5,7 @@ outputs at the observations, for the likelihood; use it where no curve is needed
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -86,14 +87,34 @@ def predict(
     """
     if isinstance(model, AbstractStatic):
         return _predict_static(model, schedule, mesh, integrated)
-    one = lambda m, s, grid: _predict_one(m, s, grid, stepper, integrated)  # noqa: E731
-    return of_many(one, model, schedule, mesh)
+    return _predict(model, schedule, mesh, stepper, tuple(integrated))
 
 
 def solve(
     model: AbstractModel, schedule: Schedule, mesh: Mesh, stepper: AbstractStepper
 ) -> Trajectory:
     """The trajectory of every subject on the nodes of the mesh."""
+    return _solve(model, schedule, mesh, stepper)
+
+
+# Compiled, so that JAX traces a model once for all programs that solve it: an ODE's
+# likelihood, gradient, certificate and simulations are a dozen of them.
+@partial(jax.jit, static_argnames=("stepper", "integrated"))
+def _predict(
+    model: AbstractModel,
+    schedule: Schedule,
+    mesh: Mesh,
+    stepper: AbstractStepper,
+    integrated: tuple[str, ...],
+) -> Prediction:
+    one = lambda m, s, grid: _predict_one(m, s, grid, stepper, integrated)  # noqa: E731
+    return of_many(one, model, schedule, mesh)
+
+
+@partial(jax.jit, static_argnames="stepper")
+def _solve(
+    model: AbstractModel, schedule: Schedule, mesh: Mesh, stepper: AbstractStepper
+) -> Trajectory:
     one = lambda m, s, grid: _solve_one(m, s, grid, stepper)  # noqa: E731
     return of_each(one, model, schedule, mesh)
 
