@@ -25,6 +25,7 @@ from imak_pkpd.check.convergence import Diagnostics, Finding, NotRun
 from imak_pkpd.check.posterior import population_arrays
 from imak_pkpd.check.reweighting import facts_of, posterior_sds, total
 from imak_pkpd.fit.virtual import UNSOLVED
+from imak_pkpd.fit.weighting import SUSPECT
 from imak_pkpd.fit.weights import effective
 
 ESS = 2000.0
@@ -32,7 +33,6 @@ LARGEST = 0.005
 HELD = 0.01
 SCRAMBLES = 3.0
 TERMS = 1e-3
-SOLVER = 0.1
 ROUNDING = 1e-12
 
 Column = Float[np.ndarray, " draw"]
@@ -192,4 +192,4 @@ def _solver(tree: xr.DataTree, said: Mapping[str, Any]) -> Finding | NotRun:
     worst = max(ratios, key=ratios.__getitem__)
     value = ratios[worst]
     text = f"error of a mean by the solver {value:.2g} posterior SD at most ({worst})"
-    return Finding(check, value <= SOLVER, value, SOLVER, text)
+    return Finding(check, value <= SUSPECT, value, SUSPECT, text)

@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from imak_pkpd.solve.cores import on_all_cores
 
-PER_CALL = 64  # draws between two signs of life
+PER_CALL = 64  # draws between two signs of life, at the most
 LANES = 512  # patients and draws in one program: their curves stay in the cache
 
 
@@ -19,24 +19,26 @@ def over_draws(
     advance: Callable[[int], None] = lambda draws: None,
 ) -> dict[str, np.ndarray]:
     """A compiled function of all draws, which go to all cores in chunks."""
-    chunks = list(_chunks(sites))
+    draws = len(next(iter(sites.values())))
+    size = min(PER_CALL, draws)
 
     def one(chunk: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         found = jax.tree.map(np.asarray, run(chunk))
-        advance(PER_CALL)
+        advance(size)
         return found
 
-    found = on_all_cores(one, chunks)
-    draws = len(next(iter(sites.values())))
+    found = on_all_cores(one, list(_chunks(sites, size)))
     return {
         name: np.concatenate([part[name] for part in found])[:draws]
         for name in found[0]
     }
 
 
-def _chunks(sites: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+def _chunks(
+    sites: Mapping[str, np.ndarray], size: int
+) -> Iterator[dict[str, np.ndarray]]:
     """Equal chunks, the last one filled up with its last draw: one program for all."""
     draws = len(next(iter(sites.values())))
-    for first in range(0, draws, PER_CALL):
-        place = np.minimum(np.arange(first, first + PER_CALL), draws - 1)
+    for first in range(0, draws, size):
+        place = np.minimum(np.arange(first, first + size), draws - 1)
         yield {name: value[place] for name, value in sites.items()}

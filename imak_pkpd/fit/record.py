@@ -145,7 +145,7 @@ def now() -> str:
 
 
 def _identifier(start: str, *parts: object) -> str:
-    """`<time>-<hash>`: the hash, of content and clock, tells runs of one second apart."""
+    """`<time>-<hash>`: the hash of content and clock tells runs of one second apart."""
     moment = datetime.fromisoformat(start).strftime("%Y%m%dT%H%M%S")
     content = repr((*parts, time.time_ns()))  # a fit may run twice in a second
     return f"{moment}-{hash_text(content)[:8]}"  # 32 bits: runs of one second

@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from imak_pkpd.report.blocks import Figure
 from imak_pkpd.report.run import Run
@@ -93,13 +94,14 @@ def drawing(
     with mpl.rc_context({**STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
         # an identifier may hold letters the font lacks; the browser has its own
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        canvas = Canvas(figsize=size, layout="constrained")
+        layout = ConstrainedLayoutEngine()
+        canvas = Canvas(figsize=size, layout=layout)
         FigureCanvasSVG(canvas)
         draw(canvas)
         if synthetic:
             _stamp(canvas)
         # Laid out here, once: `savefig` would draw all of it twice for that.
-        canvas.get_layout_engine().execute(canvas)
+        layout.execute(canvas)
         canvas.set_layout_engine("none")
         text = io.StringIO()
         canvas.savefig(text, format="svg", metadata={"Date": None})

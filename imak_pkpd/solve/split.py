@@ -78,11 +78,9 @@ class Split(AbstractStepper):
         path = Segments(t, h, first, slope, moved.state, moved.slopes[-1])
 
         def state_at(part: float) -> Any:
-            whole = part == PIECES[-1]
-            dt, body = (
-                part * h,
-                moved.state if whole else inside(path, jnp.asarray(part)),
-            )
+            at_end = part == PIECES[-1]
+            body = moved.state if at_end else inside(path, jnp.asarray(part))
+            dt = part * h
             return start._replace(**_unpacked(body, start, parts, dt), **drugs(dt))
 
         # In between only what follows asks for: the end is enough without.

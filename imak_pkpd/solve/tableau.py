@@ -4,7 +4,7 @@ The stages are unrolled in Python; no stage is reused from the step before (afte
 dose that would be silently wrong).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 Vector = Float[Array, " state"]
 Field = Callable[[Float[Array, ""], Vector], Vector]
-Fields = Callable[[Float[Array, " time"]], list[Callable[[Vector], Vector]]]
+Fields = Callable[[Float[Array, " time"]], Sequence[Callable[[Vector], Vector]]]
 """The field at each of some times: what follows from times alone is computed once."""
 
 

@@ -11,13 +11,18 @@ from imak_pkpd.fit.problem import read_model
 from imak_pkpd.fit.progress import Silent
 from imak_pkpd.fit.run import POSTERIOR, read_record
 from imak_pkpd.fit.sampler import plan_of
+from imak_pkpd.fit.scrambles import refined_cohorts
 from imak_pkpd.fit.spec import FitSpec, read_fit
+from imak_pkpd.fit.terms import terms_of
 from imak_pkpd.fit.tree import read_tree
+from imak_pkpd.fit.virtual import prior_sites, virtual_cohort
 from imak_pkpd.fit.weighting import (
+    _solver_errors,
     _told,
     as_attributes,
     inclusion,
     resampled,
+    solver_errors,
     systematic,
     weigh,
 )
@@ -75,6 +80,26 @@ def test_a_run_folder(spec: FitSpec, tmp_path: Path) -> None:
     own = refined["log_likelihood"].sel(fact="peak") + refined["log_proposal"]
     apart = np.asarray(own - refined["log_weight"])
     np.testing.assert_allclose(apart, apart[0], atol=1e-9)
+
+
+def test_a_suspect_error_is_measured_on_all_patients(
+    root: Path, tmp_path: Path
+) -> None:
+    """Among few patients one who crosses a threshold is more than the steps' error."""
+    varied = "V1 = {{ median = 20.0, gsd = 1.5 }}\n[omega]\nV1 = {{ fixed = 0.4 }}"
+    text = PUBLISHED_PEAK.replace("V1 = {{ median = 20.0, gsd = 1.5 }}", varied)
+    (tmp_path / "fit.toml").write_text(text.format(root=root))
+    spec = read_fit(tmp_path / "fit.toml")
+    few = {"trial": virtual_cohort(spec, read_model(spec), "trial")}
+    many = refined_cohorts(few, 1)
+    sites = prior_sites(few["trial"], draws=8, number=1)
+    terms, even = terms_of(spec, many, sites), np.zeros(8)
+    on_few, on_many = (solver_errors(spec, each, sites) for each in (few, many))
+    assert on_few != on_many
+    assert _solver_errors(spec, few, sites, terms, even) == on_few
+    sure = {"trial": {n: 1 + 1e-12 * x for n, x in terms.means["trial"].items()}}
+    known = terms._replace(means=sure)  # so well that any error is too large
+    assert _solver_errors(spec, few, sites, known, even) == on_many
 
 
 def test_progress_counts_the_draws_of_all_cohorts() -> None:
