@@ -41,7 +41,7 @@ from imak_pkpd.fit.target import target
 from imak_pkpd.fit.tempering import MOVES, MOVES_OF_RECORDS, temper
 from imak_pkpd.fit.terms import Column, Sites, Terms, fact_names, terms_at, terms_of
 from imak_pkpd.fit.virtual import Virtual, shared_prior, virtual_cohort
-from imak_pkpd.fit.weights import effective, evenly_drawn
+from imak_pkpd.fit.weights import effective, evenly_drawn, weighted_moments
 from imak_pkpd.model import AnyModel
 from imak_pkpd.solve.stepper import Adaptive
 
@@ -127,6 +127,8 @@ def weigh(
     again = {name: value[:SECOND] for name, value in sites.items()}
     second = _refined(spec, few, again, 2, progress)
     log_weight = refined.total(fact_names(spec)) + log_proposal
+    total = float(logsumexp(log_weight))
+    log_weight = log_weight - total
     posterior = partial(resampled_sites, sites, log_weight, number=block.seed)
     return Weighted(
         way,
@@ -139,8 +141,8 @@ def weigh(
         second,
         errors_of_points(spec, few, posterior(OF_SETS), progress.stage),
         log_proposal,
-        log_weight - logsumexp(log_weight),
-        float(logsumexp(log_weight) - np.log(block.prior_draws)),
+        log_weight,
+        total - float(np.log(block.prior_draws)),
         _solver_errors(spec, few, posterior(CERTIFIED), refined, log_weight),
         None if records is None else records.certificate(sites),
         time.process_time() - start,
@@ -263,22 +265,15 @@ def _solver_errors(
     One patient who crosses a threshold moves a share by 1/64 among few, more than the
     steps do to the 512 that the posterior is made of.
     """
-    weight = np.exp(log_weight - logsumexp(log_weight))
     found = solver_errors(spec, few, sites)
     sds = {
-        f"{name} ({cohort})": _weighted_sd(column, weight)
+        f"{name} ({cohort})": weighted_moments(column, log_weight)[1]
         for cohort, means in refined.means.items()
         for name, column in means.items()
     }
     if all(error <= SUSPECT * sds[n] for n, error in found.items() if sds[n] > 0):
         return found
     return solver_errors(spec, refined_cohorts(few, 1), sites)
-
-
-def _weighted_sd(column: Column, weight: Column) -> float:
-    """Of the draws that have weight: others may have no mean."""
-    some = weight > 0
-    return float(np.sqrt(np.cov(column[some], aweights=weight[some], ddof=0)))
 
 
 def solver_errors(

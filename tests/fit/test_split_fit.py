@@ -12,21 +12,18 @@ from imak_pkpd.fit.fit import begin, run
 from imak_pkpd.fit.meshes import Meshes, placed_mesh, with_method
 from imak_pkpd.fit.meshing import prior_pilot
 from imak_pkpd.fit.posterior import effect_forms, population_model, stepper_of
-from imak_pkpd.fit.problem import Problem, read_problem
+from imak_pkpd.fit.problem import Problem
 from imak_pkpd.fit.progress import Silent
 from imak_pkpd.fit.run import read_record
-from imak_pkpd.fit.spec import read_fit
 from imak_pkpd.fit.target import prior_median, target
-from imak_pkpd.report.blocks import Prose
-from imak_pkpd.report.run import read_run
-from imak_pkpd.report.sections.computation import chains
 from imak_pkpd.solve.split import Split
+from tests.fit.solver_fit import words_on_chains, written_problem
 
 FIT = """\
 problem = "a fast drug and its slow effect"
 model = "MODELS/absorbed.py"
 [data]
-file = "two.csv"
+file = "data.csv"
 time = "h"
 inputs = { 1 = "gut" }
 [output.effect]
@@ -59,12 +56,8 @@ DATA = """ID,TIME,DV,EVID,AMT
 
 
 @pytest.fixture(scope="module")
-def problem(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Problem:
-    folder = tmp_path_factory.mktemp("split")
-    models = root / "tests/reference_models"
-    (folder / "split.toml").write_text(FIT.replace("MODELS", str(models)))
-    (folder / "two.csv").write_text(DATA)
-    return read_problem(read_fit(folder / "split.toml"))
+def problem(tmp_path_factory: pytest.TempPathFactory) -> Problem:
+    return written_problem(tmp_path_factory.mktemp("split"), FIT, DATA)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +101,6 @@ def test_they_are_chosen_certified_and_recorded(problem: Problem, folder: Path) 
 
 @pytest.mark.slow
 def test_the_report_says_it(folder: Path) -> None:
-    blocks = chains(read_run(folder, anonymise=False))
-    words = [block.text for block in blocks if isinstance(block, Prose)]
+    words = words_on_chains(folder)
     expected = "explicit Runge-Kutta steps, the drugs in closed form. Why: "
     assert any(expected in text for text in words)

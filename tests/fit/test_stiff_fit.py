@@ -13,23 +13,20 @@ from imak_pkpd.fit.fit import begin, resume, run
 from imak_pkpd.fit.meshes import placed_mesh, with_method
 from imak_pkpd.fit.meshing import prior_pilot
 from imak_pkpd.fit.posterior import effect_forms, reference_of, stepper_of
-from imak_pkpd.fit.problem import Problem, read_problem
+from imak_pkpd.fit.problem import Problem
 from imak_pkpd.fit.progress import Silent
 from imak_pkpd.fit.rehearsal import rehearse
 from imak_pkpd.fit.run import read_record
-from imak_pkpd.fit.spec import read_fit
 from imak_pkpd.fit.tree import read_tree
-from imak_pkpd.report.blocks import Prose
-from imak_pkpd.report.run import read_run
-from imak_pkpd.report.sections.computation import chains
 from imak_pkpd.solve.rodas import Rodas
 from imak_pkpd.solve.stepper import Explicit, Rosenbrock
+from tests.fit.solver_fit import words_on_chains, written_problem
 
 FIT = """\
 problem = "a drug and its receptor"
 model = "MODELS/receptor.py"
 [data]
-file = "three.csv"
+file = "data.csv"
 time = "h"
 inputs = { 1 = "drug" }
 [output.concentration]
@@ -66,12 +63,8 @@ DATA = """ID,TIME,DV,EVID,AMT
 
 
 @pytest.fixture(scope="module")
-def problem(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Problem:
-    folder = tmp_path_factory.mktemp("stiff")
-    models = root / "tests/reference_models"
-    (folder / "stiff.toml").write_text(FIT.replace("MODELS", str(models)))
-    (folder / "three.csv").write_text(DATA)
-    return read_problem(read_fit(folder / "stiff.toml"))
+def problem(tmp_path_factory: pytest.TempPathFactory) -> Problem:
+    return written_problem(tmp_path_factory.mktemp("stiff"), FIT, DATA)
 
 
 class KilledError(Exception):
@@ -163,8 +156,7 @@ def test_the_run_is_that_of_its_fit_file(problem: Problem, folder: Path) -> None
 
 @pytest.mark.slow
 def test_the_report_says_it(folder: Path) -> None:
-    blocks = chains(read_run(folder, anonymise=False))
-    words = [block.text for block in blocks if isinstance(block, Prose)]
+    words = words_on_chains(folder)
     expected = "linearly implicit steps (RODAS 4(3))"
     assert any(expected in text and "however short" in text for text in words)
     assert json.loads((folder / "run.json").read_text())["solver"]["method"] == "auto"

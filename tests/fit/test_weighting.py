@@ -93,7 +93,7 @@ def test_a_suspect_error_is_measured_on_all_patients(
     few = {"trial": virtual_cohort(spec, read_model(spec), "trial")}
     many = refined_cohorts(few, 1)
     sites = prior_sites(few["trial"], draws=8, number=1)
-    terms, even = terms_of(spec, many, sites), np.zeros(8)
+    terms, even = terms_of(spec, many, sites), np.full(8, -np.log(8))
     on_few, on_many = (solver_errors(spec, each, sites) for each in (few, many))
     assert on_few != on_many
     assert _solver_errors(spec, few, sites, terms, even) == on_few
