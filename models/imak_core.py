@@ -63,6 +63,7 @@ class Cells(NamedTuple):
 
 class ImakCore(AbstractModel):
     time = "day"
+    logarithms = ("D",)  # where it falls, and P by its losses: a third of the steps
     doses = {"cells": "cells"}
     outputs = {"donor": "cells/uL", "chimerism": "", "tumour": "cells", "host": "cells"}
 
@@ -134,6 +135,9 @@ class ImakCore(AbstractModel):
                 capacity=self.KZ, death=self.dZ, rest=self.Z0,
             ),
         )  # fmt: skip
+
+    def losses(self, state: Cells) -> Mapping[str, Scalar]:
+        return {"P": self.kd}
 
     def observe(self, t: Scalar, state: Cells, inputs: Inputs) -> Mapping[str, Scalar]:
         return {

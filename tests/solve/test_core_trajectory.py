@@ -14,6 +14,7 @@ from imak_pkpd.model import AbstractModel
 from imak_pkpd.model.load import load_model
 from imak_pkpd.solve.calibrate import calibrate
 from imak_pkpd.solve.mesh import Mesh, build_mesh, declared_dosing
+from imak_pkpd.solve.split import Split
 from imak_pkpd.solve.stepper import AbstractStepper, Adaptive, Explicit
 from imak_pkpd.solve.trajectory import solve
 from tests.model.test_imak_core import MEDIANS
@@ -76,14 +77,30 @@ def worst(
     return shares
 
 
+@pytest.mark.parametrize("stepper", [Explicit(), Split()], ids=["explicit", "split"])
 def test_calibrated_mesh(
-    kind: type[AbstractModel], schedule: Schedule, stored: pd.DataFrame
+    kind: type[AbstractModel],
+    schedule: Schedule,
+    stored: pd.DataFrame,
+    stepper: AbstractStepper,
 ) -> None:
     """1e-9 per step: some hundred steps add up to less than 1e-6."""
     pilot = kind(**leaves({name: [value] for name, value in MEDIANS.items()}))
-    mesh = calibrate([pilot], schedule, declared_dosing(kind), 1e-9)
-    shares = worst(kind, schedule, mesh, Explicit(), stored)
+    mesh = calibrate([pilot], schedule, declared_dosing(kind), 1e-9, stepper)
+    shares = worst(kind, schedule, mesh, stepper, stored)
     assert max(shares.values()) <= 1, shares
+
+
+def test_donor_cells_as_a_logarithm_take_half_the_steps(
+    kind: type[AbstractModel], schedule: Schedule
+) -> None:
+    pilot = [kind(**leaves({name: [value] for name, value in MEDIANS.items()}))]
+    asked = pilot, schedule, declared_dosing(kind), 1e-4
+    explicit, split = (
+        len(np.unique(calibrate(*asked, each).clock)) for each in (Explicit(), Split())
+    )
+    days = len(np.unique(build_mesh(schedule, declared_dosing(kind)).clock))
+    assert split - days <= 0.5 * (explicit - days)
 
 
 def test_adaptive(
